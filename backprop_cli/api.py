@@ -1,0 +1,118 @@
+"""The engine from Python: run a step, look at its numbers, replay it, check it.
+
+    import backprop_cli as bp
+    t = bp.step("3-4-2", seed=7)
+    t["dW1"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import numpy as np
+
+from backprop_cli import claims, numeric
+from backprop_cli.problem import Problem, load
+from backprop_cli.render import terminal
+from backprop_cli.render.blocks import Block
+from backprop_cli.render.report import Report, View
+from backprop_cli.render.screen import Screen
+from backprop_cli.trace import Trace
+from backprop_cli.verdict import WITNESSES, Check, Witness
+
+SMALL = 400
+"""A network with at most so many parameters has every entry checked numerically during a step."""
+SAMPLE = 200
+"""Of a larger one, so many entries of each gradient."""
+QUICK, PATIENT = 80, 2000
+"""How much algebra a step, and an exhaustive check, may ask for: units times their uses in the composed loss."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training step that has been run. `run["dW1"]` is a value on its tape: an array, or a number."""
+
+    problem: Problem
+    trace: Trace
+
+    def __getitem__(self, ref: str) -> Any:
+        if ref not in self.trace:
+            raise KeyError(f"no {ref} on the tape; there are {', '.join(self.trace.values)}")
+        return self.trace[ref]
+
+    def replay(self, until: str, **changed: Any) -> Any:
+        """The value of `until`, had the values in `changed` been different. Shapes as on the tape."""
+        return self.trace.replay(until, **changed)
+
+    def after(self, steps: int = 1) -> Run:
+        """The run so many steps later."""
+        run = self
+        for _ in range(steps):
+            run = _run(run.problem.after(run.trace))
+        return run
+
+    def check(self, witnesses: Iterable[Witness] = WITNESSES, sample: int | None = None) -> list[Check]:
+        """What the witnesses say about every gradient: all entries, or `sample` of each."""
+        return list(self.checks(witnesses, sample, exhaustive=True))
+
+    def checks(
+        self, witnesses: Iterable[Witness] = WITNESSES, sample: int | None = None, exhaustive: bool = False
+    ) -> Iterator[Check]:
+        """The same one by one, the quick ones first.
+
+        Without `sample`, a large network is checked on a sample unless `exhaustive`; even then, algebra that would
+        take minutes is done on a sample. Each check says how much it looked at.
+        """
+        params = self.problem.params
+        size = sum(map(np.size, params.values()))
+        most = sample if sample is not None or exhaustive or size <= SMALL else SAMPLE
+        if "finite_difference" in witnesses:
+            yield from (numeric.finite_difference(self.trace, name, most) for name in params)
+        if "complex_step" in witnesses:
+            yield from (numeric.complex_step(self.trace, name, most) for name in params)
+        if "symbolic" in witnesses:
+            from backprop_cli.symbolic import Sympy  # sympy is slow to load, and not needed for anything above
+
+            sympy = Sympy(self.trace)
+            cost = sum(map(sympy.cost, params))
+            few = None if cost <= (PATIENT if exhaustive else QUICK) and size <= PATIENT else max(1, min(8, SAMPLE // cost * len(params)))
+            yield from (sympy.check(name, sample if sample is not None else few) for name in params)
+
+    def compare(self, path: str) -> list[Check]:
+        """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""
+        claimed = claims.read_claims(path, self.problem.params)
+        return [claims.compare(self.trace, name, value) for name, value in claimed.items()]
+
+    def blocks(self, view: View | None = None, checks: Iterable[Check] = ()) -> Iterator[Block]:
+        """The report on the step, block by block."""
+        return Report(self.problem, self.trace, view or View()).blocks(checks)
+
+    def __str__(self) -> str:
+        text = StringIO()
+        terminal.write(self.blocks(), Screen(80, "utf-8", colour=False, plain=False), text)
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        return terminal.html(self.blocks())
+
+
+def step(problem: str | None = None, **options: Any) -> Run:
+    """Run one training step.
+
+    `problem` is a description (`"3-4-2"`), a preset (`"mazur"`) or the path of a problem file; `options` are the keys of
+    such a file, as lists, arrays or text: `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
+    """
+    return _run(load(problem, **options))
+
+
+def check(problem: str | None = None, sample: int | None = None, **options: Any) -> list[Check]:
+    """Run one step and hold every gradient against all witnesses, in every entry or in `sample` of each."""
+    return step(problem, **options).check(sample=sample)
+
+
+def _run(problem: Problem) -> Run:
+    return Run(problem, problem.run())

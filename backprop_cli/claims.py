@@ -1,0 +1,80 @@
+"""Somebody else's gradients against ours: which tensor, which entry, by how much, and what the ratio gives away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backprop_cli import files
+from backprop_cli.errors import ShapeError, UsageError
+from backprop_cli.trace import Trace
+from backprop_cli.verdict import Check, choose, judge
+
+RTOL = 1e-5
+"""Claims may come from single precision, whose sums are off by about this much."""
+
+
+def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The gradients in a file, by parameter: named W1 or dW1, or in order (PyTorch's 0.weight, 0.bias, …).
+
+    The JSON that `backprop step --json` prints is understood too.
+    """
+    tensors = files.read_tensors(path)
+    gradients = tensors.get("gradients")
+    if isinstance(gradients, Mapping):
+        tensors = {name: files.numbers(value, f"{path}: {name}") for name, value in gradients.items()}
+    named = {name.removeprefix("d") if name not in params else name: value for name, value in tensors.items()}
+    if set(named) <= set(params):
+        return named
+    if len(tensors) != len(params):
+        raise UsageError(
+            f"{path} holds {', '.join(tensors) or 'nothing'}; expected gradients named {', '.join(f'd{name}' for name in params)}, "
+            f"or {len(params)} arrays in that order"
+        )
+    return dict(zip(params, tensors.values(), strict=True))
+
+
+def compare(trace: Trace, name: str, claimed: Any) -> Check:
+    """A claimed gradient of the parameter `name` against the engine's; `reason` says what the difference looks like."""
+    gradient = trace[f"d{name}"]
+    claimed = files.numbers(claimed, f"d{name}").astype(float)
+    if claimed.shape != gradient.shape:
+        hint = "; it looks transposed" if claimed.T.shape == gradient.shape else ""
+        raise ShapeError(f"d{name}: the file has shape {claimed.shape}, the net needs {gradient.shape}{hint}")
+    entries = choose(gradient.shape, None)
+    floor = 1e-7 * float(abs(gradient).max(initial=0)) + 1e-12
+    check = judge(trace, f"d{name}", "claimed", entries, claimed[tuple(entries.T)], RTOL, floor)
+    if check.verdict == "agree":
+        return check
+    return replace(check, reason=_pattern(np.asarray(gradient, float), claimed, len(trace["x"]), trace["y"].shape[-1], floor))
+
+
+def _pattern(engine: Any, claimed: Any, samples: int, outputs: int, floor: float) -> str:
+    """What the claim has to do with the truth, if that can be said in a few words."""
+    if engine.ndim == 2 and engine.shape[0] == engine.shape[1] and np.allclose(claimed.T, engine, RTOL, floor):
+        return "it is the transpose of the gradient"
+    large = abs(engine) > floor
+    if not large.any() or (abs(claimed[~large]) > floor).any():
+        return ""
+    ratios = claimed[large] / engine[large]
+    factor = float(np.median(ratios))
+    if abs(ratios - factor).max() > 1e-4 * max(abs(factor), 1e-9):
+        wrong = int((abs(ratios - 1) > RTOL).sum())
+        return f"{wrong} of {engine.size} entries differ"
+    if abs(factor) < 1e-9:
+        return "it is 0 everywhere"
+    return f"it is {_name(factor, samples, outputs)} times the gradient, everywhere"
+
+
+def _name(factor: float, samples: int, outputs: int) -> str:
+    """A factor by the name that explains it."""
+    known = {
+        "−1": -1, "2": 2, "½": 1 / 2, "N (the number of samples)": samples, "1/N (N is the number of samples)": 1 / samples,
+        "the number of outputs": outputs, "1 / the number of outputs": 1 / outputs,
+        **{f"10^{power}": 10.0**power for power in (-3, -2, -1, 1, 2, 3)},
+    }  # fmt: skip
+    exact = next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), None)
+    return f"{exact}, {factor:.6g}," if exact and exact[-1] == ")" else exact or f"{factor:.6g}"

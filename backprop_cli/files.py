@@ -1,0 +1,210 @@
+"""Reading what people hand us: numbers typed on the command line, and files of many kinds.
+
+Nothing that is read is ever run: no pickle, no eval. Every trouble is one InputError that names the file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tomllib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.errors import InputError, UsageError
+
+LIMIT = 256 * 2**20
+"""The largest file that is read, in bytes."""
+
+SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
+
+
+def read_bytes(path: str) -> bytes:
+    """The content of a file, or of standard input for `-`. Raises InputError if it is missing, unreadable or too large."""
+    try:
+        if path == "-":
+            content = sys.stdin.buffer.read(LIMIT + 1)
+        else:
+            with Path(path).open("rb") as file:
+                content = file.read(LIMIT + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(content) > LIMIT:
+        raise InputError(f"{path}: larger than the limit of {LIMIT // 2**20} MiB")
+    return content
+
+
+def read_text(path: str) -> str:
+    """The same as text, which must be UTF-8."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def read_json(path: str) -> Any:
+    """A JSON document."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
+
+
+def read_table(path: str) -> dict[str, Any]:
+    """A TOML or JSON file (by its ending; standard input may be either) whose top level has named values."""
+    if path.endswith(".json"):
+        table = read_json(path)
+    else:
+        text = read_text(path)
+        try:
+            table = json.loads(text) if path == "-" and text.lstrip().startswith("{") else tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            reason, _, place = str(error).partition(" (at ")
+            line = place.removeprefix("line ").partition(",")[0]
+            where = f"{path}:{line}" if line.isdigit() else path
+            raise InputError(f"{where}: not valid TOML: {reason[:1].lower()}{reason[1:]}") from None
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+        except RecursionError:
+            raise InputError(f"{path}: nested too deeply") from None
+    if not isinstance(table, dict):
+        raise InputError(f'{path}: expected named values such as net = "3-4-2" at the top level')
+    return table
+
+
+def read_tensors(path: str) -> dict[str, Any]:
+    """Named arrays from .npz, .safetensors or .json, in the order of the file."""
+    readers: dict[str, Callable[[str], dict[str, Any]]] = {
+        ".npz": _read_npz,
+        ".safetensors": _read_safetensors,
+        ".json": _read_json_tensors,
+    }
+    reader = readers.get(Path(path).suffix)
+    if reader is None:
+        raise UsageError(f"{path}: named arrays come from a .npz, .safetensors or .json file")
+    return reader(path)
+
+
+def read_array(source: str, name: str) -> Any:
+    """The array that `--x` or `--y` gives: `1,2,3`, samples apart by `;`, or a .json, .csv, .npy or .npz file."""
+    suffix = Path(source).suffix
+    if suffix == ".json":
+        value = read_json(source)
+        return numbers(value[name] if isinstance(value, dict) and name in value else value, f"{source}: {name}")
+    if suffix == ".csv":
+        return _read_csv(source)
+    if suffix == ".npy":
+        return numbers(_load_npy(read_bytes(source), source), source)
+    if suffix == ".npz":
+        arrays = _read_npz(source)
+        if name not in arrays and len(arrays) != 1:
+            raise InputError(f"{source}: no array named {name!r}; it holds {', '.join(arrays) or 'nothing'}")
+        return numbers(arrays.get(name, next(iter(arrays.values()))), f"{source}: {name}")
+    try:
+        rows = [[float(part) for part in row.split(",")] for row in source.split(";")]
+    except ValueError:
+        raise UsageError(
+            f"--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) or a .json, .csv, .npy or .npz file"
+        ) from None
+    return numbers(rows[0] if len(rows) == 1 else rows, name)
+
+
+def numbers(value: Any, what: str) -> Any:
+    """`value` as an array of finite numbers; raises UsageError saying what is wrong with it, and where."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise UsageError(f"{what}: rows of different lengths") from None
+    if array.dtype.kind not in "fiu":
+        raise UsageError(f"{what}: expected numbers, found {_first_stranger(value)!r}")
+    if not array.size:
+        raise UsageError(f"{what}: empty")
+    if not np.isfinite(array).all():
+        place = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0] + 1
+        bad = np.atleast_1d(array)[tuple(place - 1)]
+        raise UsageError(f"{what}[{','.join(map(str, place))}] is {bad}; every number must be finite")
+    return array
+
+
+def _first_stranger(value: Any) -> Any:
+    """The first thing in nested lists that is not a number."""
+    if isinstance(value, list):
+        return next((found for part in value if (found := _first_stranger(part)) is not None), None)
+    return None if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _load_npy(content: bytes, path: str) -> Any:
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        if b"pickle" in str(error).encode() or "Object arrays" in str(error):
+            raise InputError(f"{path}: holds pickled Python objects, which are never loaded; save plain numbers") from None
+        raise InputError(f"{path}: not a valid .npy file") from None
+
+
+def _read_npz(path: str) -> dict[str, Any]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
+            if sum(item.file_size for item in archive.infolist()) > LIMIT:
+                raise InputError(f"{path}: unpacks to more than the limit of {LIMIT // 2**20} MiB")
+            return {
+                item.filename.removesuffix(".npy"): _load_npy(archive.read(item), f"{path}: {item.filename}")
+                for item in archive.infolist()
+            }
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        raise InputError(f"{path}: not a valid .npz file") from None
+
+
+def _read_safetensors(path: str) -> dict[str, Any]:
+    """The safetensors format: eight bytes with the header's length, a JSON header, raw numbers."""
+    content = read_bytes(path)
+    try:
+        start = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:start])
+        header.pop("__metadata__", None)
+        tensors = {}
+        for name, entry in header.items():
+            first, last = entry["data_offsets"]
+            flat = np.frombuffer(content[start + first : start + last], SAFETENSORS_TYPES[entry["dtype"]])
+            tensors[name] = flat.reshape(entry["shape"])
+    except KeyError as error:
+        raise InputError(f"{path}: {error} is missing or a type of number this program does not read") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise InputError(f"{path}: not a valid .safetensors file") from None
+    return tensors
+
+
+def _read_json_tensors(path: str) -> dict[str, Any]:
+    table = read_json(path)
+    if not isinstance(table, dict):
+        raise InputError(f'{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}')
+    return {name: value if isinstance(value, Mapping) else numbers(value, f"{path}: {name}") for name, value in table.items()}
+
+
+def _read_csv(path: str) -> Any:
+    """Rows of numbers; a first row of words is taken for a header."""
+    rows = [line.split(",") for line in read_text(path).splitlines() if line.strip()]
+    lines = list(enumerate(rows, 1))
+    if rows and not any(_is_number(cell) for cell in rows[0]):
+        lines = lines[1:]
+    values = []
+    for line, cells in lines:
+        if bad := next((cell.strip() for cell in cells if not _is_number(cell)), None) is not None:
+            raise InputError(f"{path}:{line}: {bad!r} is not a number")
+        values.append([float(cell) for cell in cells])
+    return numbers(values, path)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

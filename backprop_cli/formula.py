@@ -1,0 +1,298 @@
+"""One line of mathematics: read it, check its shapes, compute it.
+
+    z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]
+
+says that entry (n, o) of z is a sum over i plus an entry of b. Python's own parser reads the line; what is kept is a
+tree of five kinds of node. Whoever wants something of a formula walks that tree: `evaluate` below computes it, other
+files print it, write it out with numbers, or turn it into loops.
+
+What may be written:
+
+    z[n,o]   W[...]   lr             an entry; `...` stands for any leading axes; a bare name is one number
+    + - * / **   > < >= <=           a comparison is 1 where it holds and 0 where it does not
+    exp log sqrt abs tanh erf        functions of one number
+    max(p, q)   min(p, q)   where(c, p, q)
+    sum[i](p)   mean[i,j](p)         over every value of the named axes
+    size[n]   2   0.5   pi
+
+Axis names are single letters that have a Unicode subscript, so that every formula can be printed properly.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, product
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.errors import ShapeError
+
+AXES = frozenset("aehijklmnoprstuvx")
+REDUCTIONS = ("sum", "mean")
+ARITY = {"exp": 1, "log": 1, "sqrt": 1, "abs": 1, "tanh": 1, "erf": 1, "max": 2, "min": 2, "where": 3}
+OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.USub: "neg",
+    ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=",
+}  # fmt: skip
+
+
+class FormulaError(ValueError):
+    """A formula that its author must mend: it is not in the language above."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal such as 2 or 0.5, or pi."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an array, `W[o,i]`; a plain number such as `lr` has no axes."""
+
+    name: str
+    axes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name}[{','.join(self.axes)}]" if self.axes else self.name
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many values an axis has: `size[n]`."""
+
+    axis: str
+
+
+@dataclass(frozen=True)
+class Apply:
+    """An operator or a function and what it is applied to."""
+
+    op: str
+    args: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Reduce:
+    """A sum or a mean over some axes."""
+
+    op: str
+    axes: tuple[str, ...]
+    body: Node
+
+
+Node = Number | Entry | Size | Apply | Reduce
+
+Algebra = Mapping[str, Callable[..., Any]]
+"""What each operator means, and each literal number: on floats, on symbols, on written terms."""
+
+Index = Mapping[str, Any]
+"""Where on each axis we are (from 0); the value of `...` is a tuple."""
+
+
+def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], float]:
+    return lambda p, q: float(test(p, q))
+
+
+def _mean(terms: Iterator[Any]) -> Any:
+    values = list(terms)
+    return sum(values) / len(values)
+
+
+NUMBERS: Algebra = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
+    "neg": operator.neg, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": abs, "tanh": np.tanh,
+    "erf": lambda p: np.float64(math.erf(p)), "max": max, "min": min, "where": lambda c, p, q: p if c else q,
+    ">": _compare(operator.gt), "<": _compare(operator.lt), ">=": _compare(operator.ge), "<=": _compare(operator.le),
+    "sum": sum, "mean": _mean,
+    "number": lambda number: number,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One line of mathematics. `text` is all it holds; the rest is derived from it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    @cached_property
+    def _sides(self) -> tuple[Entry, Node]:
+        try:
+            (statement,) = ast.parse(self.text).body
+        except (SyntaxError, ValueError) as error:
+            raise FormulaError(f"not a formula: {self.text!r}") from error
+        match statement:
+            case ast.Assign(targets=[left], value=right) if isinstance(target := _read(left, self.text), Entry):
+                return target, _read(right, self.text)
+        raise FormulaError(f"a formula reads  name[axes] = expression, not {self.text!r}")
+
+    @property
+    def target(self) -> Entry:
+        """What the formula defines: the left side."""
+        return self._sides[0]
+
+    @property
+    def tree(self) -> Node:
+        """What it is defined as: the right side."""
+        return self._sides[1]
+
+    @cached_property
+    def reads(self) -> tuple[Entry, ...]:
+        """Each different entry on the right side, in the order of first appearance."""
+        return tuple(dict.fromkeys(node for node in walk(self.tree) if isinstance(node, Entry)))
+
+    @cached_property
+    def operands(self) -> tuple[str, ...]:
+        """The names the right side reads, each once."""
+        return tuple(dict.fromkeys(entry.name for entry in self.reads))
+
+    @cached_property
+    def functions(self) -> frozenset[str]:
+        """The operators and functions it uses."""
+        return frozenset(node.op for node in walk(self.tree) if isinstance(node, Apply | Reduce))
+
+    def axes_of(self, operand: str) -> tuple[str, ...]:
+        """The axes under which `operand` is first read, or those of the target."""
+        return next(entry.axes for entry in (*self.reads, self.target) if entry.name == operand)
+
+    def spread(self, letters: tuple[str, ...]) -> Formula:
+        """The same line with `...` written out: for ('n', 'o'), `a[...] = tanh(z[...])` is `a[n,o] = tanh(z[n,o])`."""
+        plain = ",".join(letters)
+        return Formula(self.text.replace("...", plain).replace("[,", "[").replace("[]", ""))
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]], **given: int) -> dict[str, Any]:
+        """The size of every axis (for `...` a tuple of sizes), read off the operands' shapes.
+
+        A gradient has the shape of what it is the gradient of, so the target `dW[o,i]` reads W's shape too. Raises
+        ShapeError where two operands disagree, naming both and the axis.
+        """
+        sizes: dict[str, Any] = dict(given)
+        source = dict.fromkeys(given, "the layer")
+        of = Entry(self.target.name.removeprefix("d"), self.target.axes)
+        for entry in (*self.reads, of):
+            shape = shapes.get(entry.name)
+            if shape is None:
+                continue
+            for axis, size in _pair(entry, shape):
+                if sizes.setdefault(axis, size) != size:
+                    raise ShapeError(
+                        f"{self.text}: {entry.name} has shape {shape}, so {axis} is {size}, "
+                        f"but {source[axis]} says {sizes[axis]}"
+                    )
+                source.setdefault(axis, f"{entry.name} with shape {shape}")
+        return sizes
+
+    def shape(self, entry: Entry, sizes: Mapping[str, Any]) -> tuple[int, ...]:
+        """The shape of `entry` once every axis has a size."""
+        return coordinates(entry.axes, sizes)
+
+    def at(self, index: Index, operands: Mapping[str, Any], algebra: Algebra, sizes: Mapping[str, Any]) -> Any:
+        """The target's entry at `index`, computed in `algebra` from arrays of that algebra's values."""
+
+        def value(node: Node, at: Index) -> Any:
+            match node:
+                case Number(number):
+                    return algebra["number"](number)
+                case Size(axis):
+                    return algebra["number"](sizes[axis])
+                case Entry(name, axes):
+                    return operands[name][coordinates(axes, at)] if axes else operands[name]
+                case Apply(op, args):
+                    return algebra[op](*[value(arg, at) for arg in args])
+                case Reduce(op, axes, body):
+                    return algebra[op](value(body, {**at, **more}) for more in positions(axes, sizes))
+
+        return value(self.tree, index)
+
+    def evaluate(self, operands: Mapping[str, Any], algebra: Algebra = NUMBERS) -> Any:
+        """The whole target, entry by entry: slow, plain, and the judge of every fast body.
+
+        `operands` maps names to arrays or numbers. Returns an array of the target's shape (a number if it has no
+        axes). Raises ShapeError where the shapes do not fit.
+        """
+        sizes = self.bind({name: np.shape(value) for name, value in operands.items()})
+        with np.errstate(all="ignore"):
+            entries = [self.at(index, operands, algebra, sizes) for index in positions(self.target.axes, sizes)]
+        if not self.target.axes:
+            return entries[0]
+        dtype = float if algebra is NUMBERS else object
+        return np.array(entries, dtype).reshape(self.shape(self.target, sizes))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and everything below it, left to right."""
+    yield node
+    match node:
+        case Apply(_, args):
+            yield from chain.from_iterable(map(walk, args))
+        case Reduce(_, _, body):
+            yield from walk(body)
+
+
+def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every way to place the axes: {'o': 0, 'i': 0}, {'o': 0, 'i': 1}, …"""
+    ranges = [list(np.ndindex(*sizes[axis])) if axis == "..." else range(sizes[axis]) for axis in axes]
+    return (dict(zip(axes, place, strict=True)) for place in product(*ranges))
+
+
+def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]:
+    """The axes' values in a row, with `...` spread out: what NumPy takes between brackets, or a shape."""
+    return tuple(chain.from_iterable(at[axis] if axis == "..." else (at[axis],) for axis in axes))
+
+
+def _pair(entry: Entry, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """Each axis of `entry` with its size in `shape`."""
+    spread = len(shape) - len(entry.axes) + 1
+    if spread < 0 or (spread != 1 and "..." not in entry.axes):
+        raise ShapeError(f"{entry} needs {len(entry.axes)} axes, but {entry.name} has shape {shape}")
+    rest = shape
+    for axis in entry.axes:
+        size, rest = (rest[:spread], rest[spread:]) if axis == "..." else (rest[0], rest[1:])
+        yield axis, size
+
+
+def _read(node: ast.AST, text: str) -> Node:
+    """Python's tree, narrowed to ours."""
+
+    def axes(node: ast.AST) -> tuple[str, ...]:
+        parts = node.elts if isinstance(node, ast.Tuple) else [node]
+        names = tuple("..." if isinstance(part, ast.Constant) else getattr(part, "id", "") for part in parts)
+        if "..." in names[1:] or not all(name in AXES or name == "..." for name in names):
+            raise FormulaError(f"axes are letters from {''.join(sorted(AXES))}, `...` first: {text!r}")
+        return names
+
+    def read(node: ast.AST) -> Node:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return Number(number)
+            case ast.Name(id="pi"):
+                return Number(math.pi)
+            case ast.Name(id=name):
+                return Entry(name, ())
+            case ast.Subscript(value=ast.Name(id="size"), slice=ast.Name(id=axis)):
+                return Size(axis)
+            case ast.Subscript(value=ast.Name(id=name), slice=place):
+                return Entry(name, axes(place))
+            case ast.UnaryOp(op=op, operand=arg) if type(op) in OPERATORS:
+                return Apply(OPERATORS[type(op)], (read(arg),))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+                return Apply(OPERATORS[type(op)], (read(left), read(right)))
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in OPERATORS:
+                return Apply(OPERATORS[type(op)], (read(left), read(right)))
+            case ast.Call(func=ast.Name(id=name), args=args) if ARITY.get(name) == len(args):
+                return Apply(name, tuple(map(read, args)))
+            case ast.Call(func=ast.Subscript(value=ast.Name(id=name), slice=place), args=[body]) if name in REDUCTIONS:
+                return Reduce(name, axes(place), read(body))
+        raise FormulaError(f"cannot read {ast.unparse(node)!r} in {text!r}")
+
+    return read(node)

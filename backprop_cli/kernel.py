@@ -1,0 +1,118 @@
+"""A kernel is one line of mathematics and the NumPy that computes it fast.
+
+    @kernel("z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]")
+    def dense(a, W, b):
+        return a @ W.T + b
+
+    @dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
+    def dW(dz, a):
+        return dz.mT @ a
+
+The body's parameter names are its operands: the first is the incoming activation, the rest are weights. A parameter
+with a default is an option, one number. A gradient is a kernel too; what it takes is what the layer must remember.
+
+Bodies work on the last axes of the values that flow through a network, so that extra leading axes are many copies
+run side by side. They also accept complex numbers wherever NumPy does: that is what makes the complex-step check work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from backprop_cli.formula import Formula
+
+Body = Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A formula, the body that computes it, and the gradient of each operand.
+
+    `plain` is set on a fused kernel only: the kernel it stands for, to be used where a value that the fused body
+    skips over is replaced from outside.
+    """
+
+    formula: Formula
+    body: Body
+    plain: Kernel | None = None
+    inner: Kernel | None = None
+    gradients: dict[str, Kernel] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}: {self.formula}>"
+
+    @property
+    def name(self) -> str:
+        return self.body.__name__
+
+    @property
+    def doc(self) -> str:
+        """The first paragraph of the body's docstring, on one line."""
+        return " ".join((self.body.__doc__ or "").partition("\n\n")[0].split())
+
+    @property
+    def target(self) -> str:
+        """The name of what it computes: z, a, E, dW, w_new …"""
+        return self.formula.target.name
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What the body takes, in order."""
+        code = self.body.__code__
+        return code.co_varnames[: code.co_argcount]
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The parameters that have a default: numbers such as the slope of a leaky ReLU."""
+        defaults = self.body.__defaults__ or ()
+        return dict(zip(self.parameters[len(self.parameters) - len(defaults) :], defaults, strict=True))
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """All it may read: what the body takes, and what the formula speaks of."""
+        return tuple(dict.fromkeys((*self.parameters, *self.formula.operands)))
+
+    def run(self, operands: Mapping[str, Any]) -> Any:
+        """The body, on values found by name."""
+        return self.body(*[operands[name] for name in self.parameters])
+
+    def gradient(self, text: str) -> Callable[[Body], Kernel]:
+        """Declare the gradient of one operand; the target's name says which: `dW[o,i] = …` is that of W."""
+
+        def declare(body: Body) -> Kernel:
+            gradient = Kernel(Formula(text), body)
+            self.gradients[gradient.target.removeprefix("d")] = gradient
+            return gradient
+
+        return declare
+
+    def fused(self, inner: Kernel) -> Callable[[Body], Kernel]:
+        """Declare a body that computes this kernel directly from what `inner` was given.
+
+        Cross-entropy after a softmax is the reason: through the probabilities, log(0) loses everything, while from
+        the logits it is exact. The formula stays the one on the whiteboard; the gradient goes past `inner`.
+        """
+        return lambda body: Kernel(self.formula, body, plain=self, inner=inner)
+
+    def remark(self, condition: str, text: str) -> None:
+        """Declare what to say of an entry for which `condition` (a formula's right side) is not 0.
+
+        `text` may hold the operands' names in braces: {z} becomes `z₁[2] = −0.4`.
+        """
+        self.remarks.append(Remark(Formula(f"{self.formula.target} = {condition}"), text))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence worth saying when the numbers are such."""
+
+    condition: Formula
+    text: str
+
+
+def kernel(text: str) -> Callable[[Body], Kernel]:
+    """Declare a kernel: the formula above, the NumPy body below."""
+    return lambda body: Kernel(Formula(text), body)

@@ -1,0 +1,140 @@
+"""Activations bend each number by itself; without them a stack of layers is one straight line.
+
+`E` below is e^(−|z|), which never overflows; `real > 0` keeps the sign test meaningful for complex numbers.
+"""
+
+from math import erf, pi, sqrt
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+
+
+@kernel("a[...] = z[...]")
+def identity(z: Any) -> Any:
+    """No bend at all: the output is the weighted sum itself."""
+    return z
+
+
+@identity.gradient("dz[...] = da[...]")
+def identity_dz(da: Any) -> Any:
+    return da
+
+
+@kernel("a[...] = 1 / (1 + exp(-z[...]))")
+def sigmoid(z: Any) -> Any:
+    """Squashes any number into (0, 1)."""
+    small = _exp_minus_abs(z)
+    return np.where(np.real(z) > 0, 1, small) / (1 + small)
+
+
+@sigmoid.gradient("dz[...] = da[...] * a[...] * (1 - a[...])")
+def sigmoid_dz(da: Any, a: Any) -> Any:
+    return da * a * (1 - a)
+
+
+sigmoid.remark(
+    "a[...] * (1 - a[...]) < 0.01",
+    "{a} is saturated: its slope a(1 − a) is under 0.01, so hardly any gradient gets through.",
+)
+
+
+@kernel("a[...] = tanh(z[...])")
+def tanh(z: Any) -> Any:
+    """Squashes any number into (−1, 1), and 0 stays 0."""
+    return np.tanh(z)
+
+
+@tanh.gradient("dz[...] = da[...] * (1 - a[...]**2)")
+def tanh_dz(da: Any, a: Any) -> Any:
+    return da * (1 - a * a)
+
+
+tanh.remark(
+    "1 - a[...]**2 < 0.01", "{a} is saturated: its slope 1 − a² is under 0.01, so hardly any gradient gets through."
+)
+
+
+@kernel("a[...] = max(z[...], 0)")
+def relu(z: Any) -> Any:
+    """Lets positive numbers pass and stops the rest."""
+    return np.maximum(z, 0)
+
+
+@relu.gradient("dz[...] = da[...] * (z[...] > 0)")
+def relu_dz(da: Any, z: Any) -> Any:
+    return da * (z > 0)
+
+
+relu.remark("z[...] < 0", "{z} is negative, so ReLU outputs 0: this unit is off and passes no gradient back.")
+relu.remark("(z[...] >= 0) * (z[...] <= 0)", "{z} sits on the kink of ReLU: slope 0 to the left, 1 to the right; 0 is used.")
+
+
+@kernel("a[...] = where(z[...] > 0, z[...], alpha * z[...])")
+def leaky_relu(z: Any, alpha: float = 0.01) -> Any:
+    """A ReLU that lets a little of the negative side through."""
+    return np.where(z > 0, z, alpha * z)
+
+
+@leaky_relu.gradient("dz[...] = da[...] * where(z[...] > 0, 1, alpha)")
+def leaky_relu_dz(da: Any, z: Any, alpha: float) -> Any:
+    return da * np.where(z > 0, 1, alpha).astype(z.dtype)
+
+
+leaky_relu.remark("z[...] < 0", "{z} is negative: only the small slope alpha lets any gradient through.")
+
+
+@kernel("a[...] = where(z[...] > 0, z[...], alpha * (exp(z[...]) - 1))")
+def elu(z: Any, alpha: float = 1.0) -> Any:
+    """Straight above 0; below, it bends smoothly towards −alpha. (Clevert et al. 2016)"""
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+@elu.gradient("dz[...] = da[...] * where(z[...] > 0, 1, alpha * exp(z[...]))")
+def elu_dz(da: Any, z: Any, alpha: float) -> Any:
+    return da * np.where(z > 0, 1, alpha * np.exp(np.minimum(z, 0)))
+
+
+@kernel("a[...] = z[...] * (1 + erf(z[...] / sqrt(2))) / 2")
+def gelu(z: Any) -> Any:
+    """z times the probability that a standard normal number is below z. (Hendrycks & Gimpel 2016, the exact form)"""
+    return z * _below(z)
+
+
+@gelu.gradient("dz[...] = da[...] * ((1 + erf(z[...] / sqrt(2))) / 2 + z[...] * exp(-z[...]**2 / 2) / sqrt(2 * pi))")
+def gelu_dz(da: Any, z: Any) -> Any:
+    return da * (_below(z) + z * np.exp(-z * z / 2) / sqrt(2 * pi))
+
+
+@kernel("a[...] = z[...] / (1 + exp(-z[...]))")
+def silu(z: Any) -> Any:
+    """z times its own sigmoid, also called swish."""
+    return z * sigmoid.body(z)
+
+
+@silu.gradient("dz[...] = da[...] * (1 + z[...] * (1 - 1 / (1 + exp(-z[...])))) / (1 + exp(-z[...]))")
+def silu_dz(da: Any, z: Any) -> Any:
+    s = sigmoid.body(z)
+    return da * s * (1 + z * (1 - s))
+
+
+@kernel("a[...] = log(1 + exp(z[...]))")
+def softplus(z: Any) -> Any:
+    """A ReLU with its corner rounded off; its slope is the sigmoid."""
+    return np.maximum(z, 0) + np.log1p(_exp_minus_abs(z))
+
+
+@softplus.gradient("dz[...] = da[...] / (1 + exp(-z[...]))")
+def softplus_dz(da: Any, z: Any) -> Any:
+    return da * sigmoid.body(z)
+
+
+def _exp_minus_abs(z: Any) -> Any:
+    """e^(−|z|), with the sign taken from the real part."""
+    return np.exp(np.minimum(z, -z))
+
+
+def _below(z: Any) -> Any:
+    """Φ(z): the share of a standard normal distribution below z. NumPy has no erf; the standard library's is used."""
+    return ((1 + np.frompyfunc(erf, 1, 1)(z / sqrt(2))) / 2).astype(z.dtype)

@@ -1,0 +1,44 @@
+"""Dense: every output listens to every input."""
+
+from typing import Any
+
+from backprop_cli.kernel import kernel
+from backprop_cli.layers.layer import layer
+
+
+@layer("dense", sizes="o")
+@kernel("z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]")
+def dense(a: Any, W: Any, b: Any) -> Any:
+    """a (N, I), W (O, I), b (O,) give z (N, O), as PyTorch's Linear lays them out."""
+    return a @ W.T + b
+
+
+@dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
+def dW(dz: Any, a: Any) -> Any:
+    return dz.mT @ a
+
+
+@dense.gradient("db[o] = sum[n](dz[n,o])")
+def db(dz: Any) -> Any:
+    return dz.sum(-2)
+
+
+@dense.gradient("da[n,i] = sum[o](dz[n,o] * W[o,i])")
+def da(dz: Any, W: Any) -> Any:
+    return dz @ W
+
+
+da.remark(
+    "abs(sum[o](dz[n,o] * W[o,i])) < sum[o](abs(dz[n,o] * W[o,i])) / 10",
+    "{da}: the paths through this unit pull in opposite directions and all but cancel.",
+)
+
+
+@layer("dense_no_bias", sizes="o")
+@kernel("z[n,o] = sum[i](W[o,i] * a[n,i])")
+def dense_no_bias(a: Any, W: Any) -> Any:
+    """The same without a bias: a straight line through the origin."""
+    return a @ W.T
+
+
+dense_no_bias.gradients.update(W=dW, a=da)

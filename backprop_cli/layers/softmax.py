@@ -1,0 +1,28 @@
+"""Softmax turns scores into probabilities: each exponential's share of their sum."""
+
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+
+
+@kernel("a[...,o] = exp(z[...,o]) / sum[j](exp(z[...,j]))")
+def softmax(z: Any) -> Any:
+    """Shares that are positive and add up to 1. Taking the largest score off first changes nothing but overflow."""
+    e = np.exp(z - z.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+@softmax.gradient("dz[...,o] = a[...,o] * (da[...,o] - sum[j](da[...,j] * a[...,j]))")
+def softmax_dz(da: Any, a: Any) -> Any:
+    return a * (da - (da * a).sum(-1, keepdims=True))
+
+
+softmax.remark("a[...,o] > 0.99", "{a}: the softmax is all but certain, so this sample has little left to teach.")
+
+
+def log_softmax(z: Any) -> Any:
+    """log(softmax(z)) without ever taking the log of a number that underflowed."""
+    shifted = z - z.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))

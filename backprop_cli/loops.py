@@ -1,0 +1,121 @@
+"""A kernel as the loops a compiler would run, generated from its formula and ready to run in Python.
+
+    for n in range(N):
+        for o in range(O):
+            total = 0.0
+            for i in range(I):
+                total += W[o, i] * a[n, i]
+            z[n, o] = total + b[o]
+"""
+
+from __future__ import annotations
+
+import ast
+
+from backprop_cli.formula import Apply, Entry, Formula, Node, Number, Reduce, Size
+from backprop_cli.kernel import Kernel
+
+CALLS = {"exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt", "tanh": "np.tanh", "erf": "math.erf"}
+COMPARISONS = (">", "<", ">=", "<=")
+
+
+def source(kernel: Kernel, formula: Formula) -> str:
+    """Python source of a function that computes `formula`, the kernel's own with every axis named, by loops.
+
+    It takes what the kernel takes, and needs `import math, numpy as np`.
+    """
+    target = formula.target
+    sizes = _sizes(formula)
+    takes = [name for name in kernel.operands if name in formula.operands or f"{name}." in " ".join(sizes.values())]
+    writer = _Writer()
+    writer.add(f"def {kernel.name}({', '.join(takes)}):")
+    writer.depth += 1
+    writer.add(f'"""{formula}"""')
+    for axis, found in sizes.items():
+        writer.add(f"{_size(axis)} = {found}")
+    if target.axes:
+        writer.add(f"{target.name} = np.zeros([{', '.join(map(_size, target.axes))}])")
+    with_loops = writer.depth
+    writer.open_loops(target.axes)
+    writer.add(f"{_entry(target)} = {_tidy(writer.expression(formula.tree))}")
+    writer.depth = with_loops
+    writer.add(f"return {target.name}")
+    return "\n".join(writer.lines)
+
+
+class _Writer:
+    """Lines of Python, and how deep we are in their loops."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.depth = 0
+        self.totals = 0
+
+    def add(self, line: str) -> None:
+        self.lines.append("    " * self.depth + line)
+
+    def open_loops(self, axes: tuple[str, ...]) -> None:
+        for axis in axes:
+            self.add(f"for {axis} in range({_size(axis)}):")
+            self.depth += 1
+
+    def expression(self, node: Node) -> str:
+        """The node as a Python expression; loops that it needs first are added before."""
+        match node:
+            case Number(value):
+                return repr(value)
+            case Size(axis):
+                return _size(axis)
+            case Entry():
+                return _entry(node)
+            case Reduce(op, axes, body):
+                return self.total(op, axes, body)
+            case Apply(op, args):
+                return _apply(op, [self.expression(arg) for arg in args])
+
+    def total(self, op: str, axes: tuple[str, ...], body: Node) -> str:
+        """A sum, as loops before the line that needs it. Returns the expression that holds it."""
+        self.totals += 1
+        name = f"total{self.totals if self.totals > 1 else ''}"
+        self.add(f"{name} = 0.0")
+        before = self.depth
+        self.open_loops(axes)
+        self.add(f"{name} += {_tidy(self.expression(body))}")
+        self.depth = before
+        return name if op == "sum" else f"({name} / ({' * '.join(map(_size, axes))}))"
+
+
+def _apply(op: str, args: list[str]) -> str:
+    if op == "neg":
+        return f"(-{args[0]})"
+    if op == "where":
+        return f"({args[1]} if {args[0]} else {args[2]})"
+    if op in COMPARISONS:
+        return f"float({args[0]} {op} {args[1]})"
+    if len(args) == 2 and not op.isalpha():
+        return f"({args[0]} {op} {args[1]})"
+    return f"{CALLS.get(op, op)}({', '.join(args)})"
+
+
+def _sizes(formula: Formula) -> dict[str, str]:
+    """Where each axis finds its size: {'o': 'W.shape[0]'}. A gradient's axes may be found on what it is a gradient of."""
+    found: dict[str, str] = {}
+    of = Entry(formula.target.name.removeprefix("d"), formula.target.axes)
+    for entry in (*formula.reads, of):
+        for position, axis in enumerate(entry.axes):
+            found.setdefault(axis, f"{entry.name}.shape[{position}]")
+    return found
+
+
+def _entry(entry: Entry) -> str:
+    return f"{entry.name}[{', '.join(entry.axes)}]" if entry.axes else entry.name
+
+
+def _size(axis: str) -> str:
+    """How many values an axis has: N for n. E, J and L are losses already."""
+    return f"{axis.upper()}_" if axis in "ejl" else axis.upper()
+
+
+def _tidy(expression: str) -> str:
+    """The same expression without the brackets that Python does not need."""
+    return ast.unparse(ast.parse(expression, mode="eval"))

@@ -1,0 +1,212 @@
+"""How a formula is written on the whiteboard: `z₁[o] = Σᵢ W₁[o,i]·x[i] + b₁[o]`.
+
+A `Term` is a piece of written mathematics that knows how tightly it holds together, so that brackets appear only where
+they are needed. `WRITTEN` is the algebra of terms: put terms into a formula, and the arithmetic comes out as text. All
+text is Unicode here; a terminal that lacks a sign gets another spelling later, in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_cli.formula import Algebra, Apply, Entry, Formula, Node, Number, Reduce, Size
+from backprop_cli.trace import Step, Trace
+
+LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
+SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
+GREEK = {"beta": "β", "eps": "ε", "mu": "μ", "rho": "ρ", "alpha": "α", "l2": "λ", "mhat": "m̂", "vhat": "v̂"}
+MOST_TERMS = 8
+"""The most terms of a sum that are written out."""
+
+
+class Term(NamedTuple):
+    """Written mathematics, and how tightly it holds together: LOOSE < SUM < PRODUCT < POWER < ATOM."""
+
+    text: str
+    hold: int = ATOM
+
+    def within(self, hold: int) -> str:
+        """The text, in brackets unless it holds at least that tightly."""
+        return self.text if self.hold >= hold else f"({self.text})"
+
+
+ONE = Term("1")
+"""The number 1, which is left out as a factor: what `∂L/∂L` and the size of a batch of one come to."""
+
+
+def number(value: Any, digits: int = 6) -> Term:
+    """A number with so many significant digits: 0.3775, −1.2·10⁻⁵ written −1.2e-5."""
+    text = f"{float(value) or 0.0:.{digits}g}"  # or 0.0: a minus zero is written 0
+    mantissa, exponent, power = text.partition("e")
+    text = mantissa + (f"e{int(power)}" if exponent else "")
+    return Term(text.replace("-", "−", 1) if text[0] == "-" else text, SUM if text[0] == "-" else ATOM)
+
+
+def _literal(value: float) -> Term:
+    if value == 1:
+        return ONE
+    return Term("π") if value == np.pi else number(value, 17)
+
+
+def _times(p: Term, q: Term) -> Term:
+    if p is ONE or q is ONE:
+        return q if p is ONE else p
+    return Term(f"{p.within(PRODUCT)}·{q.within(POWER)}", PRODUCT)
+
+
+def _over(p: Term, q: Term) -> Term:
+    return p if q is ONE else Term(f"{p.within(PRODUCT)}/{q.within(POWER)}", PRODUCT)
+
+
+def _power(p: Term, q: Term) -> Term:
+    return Term(f"{p.within(ATOM)}²" if q.text == "2" else f"{p.within(ATOM)}^{q.within(ATOM)}", POWER)
+
+
+def _minus(p: Term) -> Term:
+    return Term(f"−{p.within(PRODUCT)}", SUM)
+
+
+def _add(p: Term, q: Term) -> Term:
+    return Term(f"{p.within(SUM)} + {q.text if q.text[0] not in '−' and q.hold >= SUM else q.within(PRODUCT)}", SUM)
+
+
+def _sum(terms: Iterator[Term]) -> Term:
+    """A sum written out, its middle left out if it is long."""
+    shown = list(islice(terms, MOST_TERMS))
+    rest = list(terms)
+    if len(shown) == 1:
+        return shown[0]
+    dots = [Term(f"… {len(rest) - 1} more …")] if len(rest) > 1 else []
+    first, *others = [*shown, *dots, *rest[-1:]]
+    return Term(" + ".join([first.within(SUM), *(term.within(PRODUCT) for term in others)]), SUM)
+
+
+def _mean(terms: Iterator[Term]) -> Term:
+    values = list(terms)
+    return values[0] if len(values) == 1 else _over(_sum(iter(values)), Term(str(len(values))))
+
+
+def _function(name: str) -> Callable[..., Term]:
+    return lambda *args: Term(f"{name}({', '.join(arg.text for arg in args)})")
+
+
+def _test(sign: str) -> Callable[[Term, Term], Term]:
+    return lambda p, q: Term(f"[{p.text} {sign} {q.text}]")
+
+
+WRITTEN: Algebra = {
+    "+": _add,
+    "-": lambda p, q: Term(f"{p.within(SUM)} − {q.within(PRODUCT)}", SUM),
+    "*": _times, "/": _over, "**": _power, "neg": _minus,
+    "exp": lambda p: Term(f"e^{p.within(ATOM)}", POWER),
+    "log": _function("ln"), "sqrt": _function("√"), "tanh": _function("tanh"), "erf": _function("erf"),
+    "abs": lambda p: Term(f"|{p.text}|"),
+    "max": _function("max"), "min": _function("min"),
+    "where": lambda c, p, q: Term(f"{p.text} if {c.text[1:-1]}, else {q.text}", LOOSE),
+    ">": _test(">"), "<": _test("<"), ">=": _test("≥"), "<=": _test("≤"),
+    "sum": _sum, "mean": _mean, "number": _literal,
+}  # fmt: skip
+
+
+class Notation:
+    """How the values of one trace are written: names, indices from 1, and formulas about them."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.single = len(np.atleast_1d(trace["E"])) == 1
+        self.ones = {ref for ref in trace.values if re.fullmatch(r"d[LEJ]\d*", ref) and np.all(trace[ref] == 1)}
+        self.loss_is_sample = self.single and trace.producer("L") is not None and "J0" not in trace
+
+    @cached_property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """The letters of each value's axes, as its formula has them: z1 is (n, o), W1 is (o, i)."""
+        axes: dict[str, tuple[str, ...]] = {}
+        for step in self.trace.steps:
+            spread = next(
+                (
+                    axes[ref][: np.ndim(self.trace[ref]) - len(entry.axes) + 1]
+                    for entry in step.formula.reads
+                    if "..." in entry.axes and (ref := step.operands[entry.name]) in axes
+                ),
+                (),
+            )
+            formula = step.formula.spread(spread)
+            for entry in formula.reads:
+                axes.setdefault(step.operands[entry.name], entry.axes)
+            axes.setdefault(step.ref, formula.target.axes)
+        return axes
+
+    def line(self, step: Step) -> Formula:
+        """A step's formula with every axis named."""
+        return step.formula.spread(self.axes[step.ref][: np.ndim(self.trace[step.ref]) - len(step.formula.target.axes) + 1])
+
+    def name(self, ref: str, index: str = "") -> str:
+        """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′; `index` is written behind it."""
+        if ref == "E" and self.loss_is_sample:
+            return "L"
+        base, new, _ = ref.partition("_new")
+        base, _, path = base.partition("_") if base.partition("_")[0] in self.trace else (base, "", "")
+        if base[0] == "d" and base[1:] in self.trace:
+            inner = self.name(base[1:])
+            written = inner.replace("z", "δ", 1) if inner[0] == "z" else f"∂L/∂{inner}"
+        else:
+            word = next((word for word in GREEK if re.fullmatch(rf"{word}(\d*|[Wb]\d+)", base)), "")
+            written = _subscripted(GREEK.get(word, "") + base.removeprefix(word))
+        return written + ("′" if new else "") + index + (f" along path {path.replace('to', ' to ')}" if path else "")
+
+    def index(self, ref: str, places: tuple[Any, ...]) -> str:
+        """An index between brackets, the sample first and left out if there is only one: [2,3], [1;2]."""
+        axes = self.axes.get(ref, ())
+        if axes[:1] == ("n",):
+            sample, *rest = map(str, places)
+            inner = ",".join(rest) if self.single else sample + (";" if rest else "") + ",".join(rest)
+        else:
+            inner = ",".join(map(str, places))
+        return f"[{inner}]" if inner else ""
+
+    def entry(self, ref: str, index: tuple[int, ...]) -> str:
+        """One number by its written name: z₁[2]. The index counts from 0, what is written from 1."""
+        return self.name(ref, self.index(ref, tuple(place + 1 for place in index)))
+
+    def address(self, ref: str, index: tuple[int, ...]) -> str:
+        """The same as people type it: z1[2]."""
+        return ref + self.index(ref, tuple(int(place) + 1 for place in index))
+
+    def formula(self, step: Step) -> str:
+        """The step's formula, about the values it reads: both sides."""
+        formula = self.line(step)
+        left = self.name(step.ref, self.index(step.ref, formula.target.axes))
+        return f"{left} = {self._written(formula.tree, step).text}"
+
+    def _written(self, node: Node, step: Step) -> Term:
+        match node:
+            case Number(value):
+                return _literal(value)
+            case Size(axis):
+                return self._size(axis, step)
+            case Entry(name, axes):
+                ref = step.operands[name]
+                return ONE if ref in self.ones else Term(self.name(ref, self.index(ref, axes)))
+            case Apply(op, args):
+                return WRITTEN[op](*[self._written(arg, step) for arg in args])
+            case Reduce(op, axes, body):
+                inner = self._written(body, step)
+                if axes == ("n",) and self.single:
+                    return inner
+                sign = {"sum": "Σ", "mean": "mean"}[op] + "".join(SUBSCRIPTS[axis] for axis in axes)
+                return Term(f"{sign} {inner.within(PRODUCT)}", POWER)
+
+    def _size(self, axis: str, step: Step) -> Term:
+        sizes = self.line(step).bind({name: np.shape(self.trace[ref]) for name, ref in step.operands.items()})
+        return ONE if sizes[axis] == 1 else Term(str(sizes[axis]))
+
+
+def _subscripted(name: str) -> str:
+    """`W1` as W₁."""
+    return re.sub(r"\d+$", lambda digits: "".join(SUBSCRIPTS[digit] for digit in digits[0]), name)

@@ -1,0 +1,35 @@
+"""Adagrad and RMSprop: every weight has its own step size, smaller where its gradients have been large.
+
+`v` remembers the squares of past gradients: Adagrad all of them, RMSprop mostly the recent ones.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+from backprop_cli.optimizers.optimizer import optimizer
+
+
+@kernel("v_new[...] = v[...] + dw[...]**2")
+def sum_of_squares(v: Any, dw: Any) -> Any:
+    return v + dw**2
+
+
+@optimizer(sum_of_squares)
+@kernel("w_new[...] = w[...] - lr * dw[...] / (sqrt(v_new[...]) + eps)")
+def adagrad(w: Any, lr: float, dw: Any, v_new: Any, eps: float = 1e-10) -> Any:
+    """Steps shrink as the squares add up. (Duchi et al. 2011)"""
+    return w - lr * dw / (np.sqrt(v_new) + eps)
+
+
+@kernel("v_new[...] = rho * v[...] + (1 - rho) * dw[...]**2")
+def fading_squares(v: Any, dw: Any, rho: float = 0.99) -> Any:
+    return rho * v + (1 - rho) * dw**2
+
+
+@optimizer(fading_squares)
+@kernel("w_new[...] = w[...] - lr * dw[...] / (sqrt(v_new[...]) + eps)")
+def rmsprop(w: Any, lr: float, dw: Any, v_new: Any, eps: float = 1e-8) -> Any:
+    """Adagrad that forgets. (Hinton 2012; PyTorch's defaults)"""
+    return w - lr * dw / (np.sqrt(v_new) + eps)

@@ -1,0 +1,28 @@
+"""Momentum: a heavy ball keeps rolling where it rolled before. (Polyak 1964; PyTorch's form, without damping)
+
+`v` is the velocity: a sum of past gradients in which the older ones fade.
+"""
+
+from typing import Any
+
+from backprop_cli.kernel import kernel
+from backprop_cli.optimizers.optimizer import optimizer
+
+
+@kernel("v_new[...] = mu * v[...] + dw[...]")
+def velocity(v: Any, dw: Any, mu: float = 0.9) -> Any:
+    return mu * v + dw
+
+
+@optimizer(velocity)
+@kernel("w_new[...] = w[...] - lr * v_new[...]")
+def momentum(w: Any, lr: float, v_new: Any) -> Any:
+    """The step follows the velocity, not the gradient alone."""
+    return w - lr * v_new
+
+
+@optimizer(velocity)
+@kernel("w_new[...] = w[...] - lr * (dw[...] + mu * v_new[...])")
+def nesterov(w: Any, lr: float, dw: Any, v_new: Any, mu: float) -> Any:
+    """Momentum that looks one step ahead. (Nesterov 1983; PyTorch's form)"""
+    return w - lr * (dw + mu * v_new)

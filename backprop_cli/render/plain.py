@@ -1,0 +1,47 @@
+"""Plain output: ASCII, no boxes, no colour, one fact a line, label first, verdict first. Made to be read aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import wrap
+
+from backprop_cli.render.blocks import Block, Checked, Code, Fact, Formula, Heading, Matrix, Note, Outcome, Worked
+from backprop_cli.render.glyphs import spell, visible
+
+WIDTH = 80
+
+
+def lines(block: Block) -> Iterator[str]:
+    """A block as lines of at most 80 characters."""
+    for line in map(spell, map(visible, _facts(block))):
+        if isinstance(block, Code):
+            yield line
+        else:
+            yield from wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]
+
+
+def _facts(block: Block) -> Iterator[str]:
+    match block:
+        case Heading(text, level):
+            if level == 1:
+                yield ""
+            yield f"{'Part' if level == 1 else 'Section'}: {text}"
+        case Fact(label, text):
+            yield f"{label}: {text}"
+        case Formula(text):
+            yield f"Formula: {text}"
+        case Worked(left, middle, result):
+            yield " = ".join(filter(None, (left, middle, result)))
+        case Note(text):
+            yield f"Note: {text}"
+        case Matrix(_, _, _, cells, entries):
+            for names, numbers in zip(entries, cells, strict=True):
+                yield from (f"{name} = {number}" for name, number in zip(names, numbers, strict=True))
+        case Code(text):
+            yield from text.splitlines()
+        case Checked(name, check, worst):
+            yield f"{check.verdict}: {name}, {check.witness.replace('_', ' ')}: {check.summary}"
+            if worst:
+                yield f"worst entry: {worst}"
+        case Outcome(good, text):
+            yield f"{'correct' if good else 'wrong'}: {text}"

@@ -1,0 +1,151 @@
+"""The handsome output: colour where there is colour, hanging indents, matrices that fit the width.
+
+Colour never says anything that the text does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from textwrap import wrap
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from backprop_cli.render.blocks import Block, Checked, Code, Fact, Formula, Heading, Matrix, Note, Outcome, Worked
+from backprop_cli.render.glyphs import spell, visible
+from backprop_cli.render.screen import Screen
+
+STYLES = {
+    "heading": "bold cyan", "part": "bold", "label": "bold", "formula": "italic magenta", "left": "bold",
+    "result": "bold green", "note": "yellow", "index": "dim", "good": "bold green", "bad": "bold red",
+}  # fmt: skip
+WIDEST = 100
+"""Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
+
+
+def write(blocks: Iterable[Block], screen: Screen, stream: TextIO) -> None:
+    """Print blocks as they come."""
+    console = _console(stream, screen.width, screen.colour)
+    for block in blocks:
+        for line in lines(block, screen):
+            console.print(line, soft_wrap=True)
+
+
+def picture(blocks: Iterable[Block], title: str, width: int = 80) -> str:
+    """The same as an SVG picture of a terminal. It refers to no font on the network."""
+    screen = Screen(width, "utf-8", True, False)
+    console = _console(StringIO(), width, True, record=True)
+    for block in blocks:
+        for line in lines(block, screen):
+            console.print(line, soft_wrap=True)
+    svg = console.export_svg(title=title)
+    head, _, rest = svg.partition("@font-face")
+    while rest:
+        rest = rest.partition("}")[2]
+        before, found, rest = rest.partition("@font-face")
+        head += before if found else before
+    return head
+
+
+def html(blocks: Iterable[Block], width: int = 100) -> str:
+    """The same as a piece of HTML, for a notebook."""
+    screen = Screen(width, "utf-8", True, False)
+    console = _console(StringIO(), width, True, record=True)
+    for block in blocks:
+        for line in lines(block, screen):
+            console.print(line, soft_wrap=True)
+    return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def _console(stream: TextIO, width: int, colour: bool, record: bool = False) -> Console:
+    return Console(
+        file=stream, width=width, record=record, force_terminal=colour, color_system="standard" if colour else None,
+        no_color=not colour, highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+
+
+def lines(block: Block, screen: Screen) -> Iterator[Text]:
+    """A block as styled lines, none wider than the screen."""
+
+    def say(text: str) -> str:
+        return spell(visible(text), screen.encoding)
+
+    width = min(screen.width, WIDEST)
+    match block:
+        case Heading(text, 1):
+            title = say(text)
+            yield Text()
+            yield Text.assemble((title, STYLES["heading"]), (" " + say("─") * (width - len(title) - 1), STYLES["index"]))
+        case Heading(text):
+            yield Text()
+            yield from _wrapped(say(text), width, 0, STYLES["part"])
+        case Fact(label, text):
+            yield from _labelled(say(label), say(text), width)
+        case Formula(text):
+            yield from _wrapped(say(text), width, 2, STYLES["formula"])
+        case Worked(left, middle, result):
+            yield from _worked(say(left), say(middle), say(result), width)
+        case Note(text):
+            yield from _wrapped(say("→ " + text), width, 2, STYLES["note"])
+        case Matrix():
+            yield from _matrix(block, say, screen.width)
+        case Code(text):
+            yield from (Text(say(line)) for line in text.splitlines())
+        case Checked(name, check, worst):
+            mark, style = {"agree": ("✓", "good"), "disagree": ("✗", "bad")}.get(check.verdict, ("•", "note"))
+            label = f"{say(mark)} {check.verdict:<8} {say(name)} "
+            first, *rest = _wrapped(say(f"{check.witness.replace('_', ' ')}: {check.summary}"), width - len(label), 0, "")
+            yield Text.assemble((label, STYLES[style]), first)
+            yield from (Text("    ") + line for line in rest)
+            if worst:
+                yield from _wrapped(say(worst), width, 4, "")
+        case Outcome(good, text):
+            yield Text()
+            yield from _wrapped(say(("✓ " if good else "✗ ") + text), width, 0, STYLES["good" if good else "bad"])
+
+
+def _wrapped(text: str, width: int, indent: int, style: str) -> Iterator[Text]:
+    pad = " " * indent
+    more = pad + ("  " if width > 30 else "")
+    for line in wrap(text, width, initial_indent=pad, subsequent_indent=more, break_on_hyphens=False):
+        yield Text(line, style)
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
+    first, *rest = wrap(f"{label}: {text}", width, subsequent_indent="  ", break_on_hyphens=False)
+    yield Text.assemble((first[: len(label) + 1], STYLES["label"]), first[len(label) + 1 :])
+    yield from map(Text, rest)
+
+
+def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
+    """`left = middle = result`, continued under the right side."""
+    text = " = ".join(filter(None, (left, middle, result)))
+    indent = " " * min(4 + len(left) + 3, width // 3)
+    parts = wrap(text, width, initial_indent="    ", subsequent_indent=indent, break_on_hyphens=False)
+    for number, part in enumerate(parts):
+        line = Text(part)
+        if number == 0:
+            line.stylize(STYLES["left"], 4, 4 + len(left))
+        if number == len(parts) - 1 and part.endswith(result):
+            line.stylize(STYLES["result"], len(part) - len(result))
+        yield line
+
+
+def _matrix(block: Matrix, say: object, width: int) -> Iterator[Text]:
+    """Rows and columns with their indices; columns that do not fit go below."""
+    assert callable(say)
+    names = [say(name) for name in (block.name, *block.rows)]
+    cells = [[say(cell) for cell in row] for row in block.cells]
+    label = max(map(cell_len, names))
+    column = max(cell_len(cell) for row in [*cells, list(block.columns)] for cell in row) + 2
+    at_once = max(1, (width - 4 - label) // column)
+    for start in range(0, len(block.columns), at_once):
+        part = slice(start, start + at_once)
+        head = "".join(f"{name:>{column}}" for name in block.columns[part])
+        yield Text.assemble(("    " + names[0] + " " * (label - cell_len(names[0])), STYLES["left"]), (head, STYLES["index"]))
+        for name, row in zip(names[1:], cells, strict=True):
+            numbers = "".join(" " * (column - cell_len(cell)) + cell for cell in row[part])
+            yield Text.assemble(("    " + " " * (label - len(name)) + name, STYLES["index"]), (numbers, ""))

@@ -1,0 +1,92 @@
+"""Reading a network's description, word by word.
+
+`2 dense2 tanh dense1 sigmoid` lists the layers after the input's size; for the plain case `2-2-1` says the same in
+short. A word is a name, perhaps a size, and in brackets its options: `dense64`, `leaky_relu(0.1)`, `adam(beta1=0.8)`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backprop_cli.errors import UsageError, unknown
+from backprop_cli.layers import ALIASES
+
+LARGEST = 20_000_000
+"""The most units a layer, or parameters a network, may have; more is refused before any memory is asked for."""
+
+SHORT = re.compile(r"[^\s-]+(-[^\s-]+)+")
+WORD = re.compile(r"(?P<name>[A-Za-z_]+)(?P<size>\d*)(\((?P<args>[^()]*)\))?")
+EXAMPLE = "3-4-2 or '3 dense4 relu dense2 softmax'"
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a description."""
+
+    name: str
+    size: int | None = None
+    args: tuple[float, ...] = ()
+    options: Mapping[str, float] = field(default_factory=dict)
+
+    def settings(self, defaults: Mapping[str, float]) -> dict[str, float]:
+        """`defaults`, changed by what the word says in its brackets. Raises UsageError."""
+        takes = ", ".join(defaults) or "no options"
+        if len(self.args) > len(defaults):
+            raise UsageError(f"{self.name} takes {takes}; it was given {len(self.args)} numbers")
+        for name in self.options:
+            if name not in defaults:
+                raise unknown(f"option of {self.name}", name, defaults)
+        return {**defaults, **dict(zip(defaults, self.args, strict=False)), **self.options}
+
+
+def read_word(text: str) -> Word:
+    """Read one word. Raises UsageError."""
+    match = WORD.fullmatch(text)
+    if not match:
+        raise UsageError(f"cannot read {text!r}; a layer is written like dense64 or leaky_relu(0.1)")
+    args: list[float] = []
+    options: dict[str, float] = {}
+    for part in filter(None, (match["args"] or "").split(",")):
+        name, equals, value = part.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise UsageError(f"{text!r}: {part.strip()!r} is not a number or name=number") from None
+        if equals:
+            options[name.strip()] = number
+        else:
+            args.append(number)
+    name = match["name"].lower()
+    return Word(ALIASES.get(name, name), int(match["size"]) if match["size"] else None, tuple(args), options)
+
+
+def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[int, list[Word]]:
+    """The input's size and the layers' words.
+
+    The short form gets its activations from `activations`, one for all layers or one for each; without them, sigmoid
+    and at the end `last`. Raises UsageError.
+    """
+    if SHORT.fullmatch(net.strip()):
+        inputs, *sizes = (read_size(part, net) for part in net.strip().split("-"))
+        return inputs, _spell_out(net, sizes, activations or ["sigmoid"] * (len(sizes) - 1) + [last])
+    head, *parts = re.findall(r"[^\s(]+(?:\([^()]*\))?", net) or [""]
+    return read_size(head, net), [read_word(part) for part in parts]
+
+
+def read_size(text: str, net: str) -> int:
+    """A number of units from 1 to the largest. Raises UsageError."""
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"net {net!r}: {text!r} is not a number of units; write a net like {EXAMPLE}")
+    if not 1 <= int(text) <= LARGEST:
+        raise UsageError(f"net {net!r}: a layer of {int(text):,} units; a layer has from 1 to {LARGEST:,}")
+    return int(text)
+
+
+def _spell_out(net: str, sizes: Sequence[int], activations: Sequence[str]) -> list[Word]:
+    """The short form in words: dense4, its activation, dense2, its activation."""
+    names = list(activations) * len(sizes) if len(activations) == 1 else activations
+    if len(names) != len(sizes):
+        raise UsageError(f"net {net!r} has {len(sizes)} layers, but there are {len(names)} activations: {', '.join(names)}")
+    return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", size), read_word(name))]

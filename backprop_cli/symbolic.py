@@ -1,0 +1,207 @@
+"""The witness that does algebra: sympy differentiates the composed loss, knowing nothing of our chain rule.
+
+For a weight w that enters the value r (a unit's z, say), the formulas from r to the loss are replayed with a symbol ζ in
+the place of r and numbers everywhere else. What comes out is the loss as one expression in ζ, composed of every layer in
+between; sympy differentiates it, and differentiates the one formula by which w enters r. Composed for each unit rather
+than for each weight, this grows in proportion to the weights; one expression in all weights would explode.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import sympy
+
+from backprop_cli.formula import NUMBERS, REDUCTIONS, Algebra, coordinates, positions
+from backprop_cli.trace import Step, Trace, downstream
+from backprop_cli.verdict import Check, choose, judge, skipped
+
+DIGITS = 30
+"""Decimal digits of sympy's arithmetic: enough that its own rounding never matters."""
+
+MOST_USES = 200
+"""The most often that ζ may occur in one composed loss; beyond that, algebra is no longer quick."""
+
+ZETA = sympy.Symbol("zeta", real=True)  # being real spares sympy many questions
+KINK = "the loss has a kink exactly here; sympy's slope is that of one side"
+
+OCCURRENCES: Algebra = {
+    **dict.fromkeys(NUMBERS, lambda *args: sum(args)),
+    **dict.fromkeys(REDUCTIONS, sum),
+    "number": lambda number: 0,
+}
+"""Not a formula's value but how often ζ occurs in it: a number counts 0, ζ counts 1, and everything adds up."""
+
+
+class Sympy:
+    """Composes and differentiates. It remembers what it found for each unit: all of a unit's weights need the same."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.steps = list(trace.of_phase("forward", "loss"))
+        self.slopes: dict[tuple[str, tuple[int, ...]], Any] = {}
+        self.kinks: set[tuple[str, tuple[int, ...]]] = set()
+
+    def check(self, ref: str, most: int | None = None) -> Check:
+        """sympy's gradient of `ref` (such as W1) against the engine's, at all entries or at `most` of them."""
+        readers = [step for step in self.steps if ref in step.operands.values()]
+        uses = max(self._occurrences(step.ref) for step in readers)
+        if uses > MOST_USES:
+            reason = f"in one expression each unit would occur {uses:,} times; the other witnesses have no such limit"
+            return skipped(self.trace, f"d{ref}", "symbolic", reason)
+        entries = choose(np.shape(self.trace[ref]), most)
+        values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
+        check = judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), rtol=1e-9, floor=1e-14)
+        if check.verdict == "disagree" and self.kinks:
+            return replace(check, verdict="kink", reason="the loss has a kink here; sympy gives the slope of one side")
+        return check
+
+    def cost(self, ref: str) -> int:
+        """How much algebra a check of `ref` takes: the units it feeds, times their uses in the composed loss."""
+        readers = [step for step in self.steps if ref in step.operands.values()]
+        return sum(int(np.size(self.trace[step.ref])) * max(1, self._occurrences(step.ref)) for step in readers)
+
+    def _through(self, step: Step, ref: str, entry: tuple[int, ...]) -> Any:
+        """The part of ∂L/∂w that runs through one step which reads w = ref[entry]."""
+        formula, here = step.formula, self.trace[ref][entry]
+        operands = step.values({**self.trace.values, ref: _Marked(self.trace[ref], entry)})
+        sizes = formula.bind({name: np.shape(self.trace[source]) for name, source in step.operands.items()})
+        total = 0
+        for index in _reached(step, ref, entry, sizes):
+            enters = formula.at(index, operands, self._algebra((ref, entry)), sizes)
+            total += _slope(enters, here) * self.slope(step.ref, coordinates(formula.target.axes, index))
+        return total
+
+    def slope(self, ref: str, place: tuple[int, ...]) -> Any:
+        """∂L/∂r for r = ref[place], from the loss composed as one expression in r."""
+        if ref == "L":
+            return 1
+        if (ref, place) not in self.slopes:
+            loss = self._compose(ref, place, ZETA, self._algebra((ref, place)), lambda value: value)
+            self.slopes[ref, place] = _slope(loss, self.trace[ref][place])
+        return self.slopes[ref, place]
+
+    def _occurrences(self, ref: str) -> int:
+        """How often one entry of `ref` would occur in the composed loss."""
+        first = (0,) * np.ndim(self.trace[ref])
+        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), int)[()])
+
+    def _compose(
+        self, ref: str, place: tuple[int, ...], symbol: Any, algebra: Algebra, background: Callable[[Any], Any]
+    ) -> Any:
+        """L, replayed by the formulas from `ref` on, with `symbol` at one place of it."""
+        if ref == "L":
+            return symbol
+        marked = np.array(background(self.trace[ref]), object)
+        marked[place] = symbol
+        changed: dict[str, Any] = {ref: marked}
+        for step in self.steps:
+            if not changed.keys().isdisjoint(step.operands.values()) and step.ref not in changed:
+                operands = {
+                    name: changed[source] if source in changed else background(self.trace[source])
+                    for name, source in step.operands.items()
+                }
+                changed[step.ref] = step.formula.evaluate(operands, algebra)
+        return changed["L"]
+
+    def _algebra(self, at: tuple[str, tuple[int, ...]]) -> Algebra:
+        """What operators mean when some of the numbers are expressions in ζ, near the value that ζ has at `at`.
+
+        Comparisons are decided by the numbers: near the point the loss is one smooth piece, unless it lies on a kink.
+        """
+        value = sympy.Float(float(self.trace[at[0]][at[1]]), DIGITS)
+
+        def sign(p: Any, q: Any) -> float:
+            difference = p - q
+            if isinstance(difference, sympy.Expr):
+                difference = difference.xreplace({ZETA: value})
+                if abs(difference) < 1e-14:
+                    self.kinks.add(at)
+                    return 0
+            return float(difference)
+
+        return {
+            **{op: _lifted(NUMBERS[op], NUMBERS[op]) for op in ("+", "-", "*", "/", "**", "neg")},
+            **{op: _lifted(NUMBERS[op], getattr(sympy, op)) for op in ("exp", "log", "sqrt", "tanh", "erf")},
+            **{op: lambda p, q, op=op: NUMBERS[op](sign(p, q), 0) for op in (">", "<", ">=", "<=")},
+            "max": lambda p, q: p if sign(p, q) > 0 else q,
+            "min": lambda p, q: p if sign(p, q) < 0 else q,
+            "abs": lambda p: p if sign(p, 0) > 0 else -p,
+            "where": NUMBERS["where"],
+            "number": NUMBERS["number"],
+            "sum": _sum,
+            "mean": lambda terms: _mean(list(terms)),
+        }
+
+
+class _Marked:
+    """An array in which one entry is the symbol ζ; nothing is copied."""
+
+    def __init__(self, values: Any, entry: tuple[int, ...]) -> None:
+        self.values = values
+        self.entry = entry
+
+    def __getitem__(self, place: tuple[int, ...]) -> Any:
+        return ZETA if place == self.entry else self.values[place]
+
+
+def _reached(step: Step, ref: str, entry: tuple[int, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Where in the step's result the entry `ref[entry]` is read: for W[o,i], every z[n,o] with this o."""
+    target = step.formula.target.axes
+    for index in positions(target, sizes):
+        for read in step.formula.reads:
+            if step.operands.get(read.name) == ref:
+                known = {axis: index[axis] for axis in read.axes if axis in index}
+                spread = len(entry) - len(read.axes) + 1
+                given = dict(zip(read.axes, _grouped(entry, read.axes, spread), strict=True))
+                if all(given[axis] == place for axis, place in known.items()):
+                    yield index
+                    break
+
+
+def _grouped(entry: tuple[int, ...], axes: tuple[str, ...], spread: int) -> list[Any]:
+    """An index cut up by axis, with `...` taking several numbers."""
+    if "..." not in axes:
+        return list(entry)
+    return [entry[:spread], *entry[spread:]]
+
+
+def _lifted(plain: Callable[..., Any], symbolic: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator that stays with floats while it can, and goes to sympy's exact numbers when ζ comes in."""
+
+    def apply(*args: Any) -> Any:
+        if any(isinstance(arg, sympy.Expr) for arg in args):
+            return symbolic(*map(_exact, args))
+        return plain(*args)
+
+    return apply
+
+
+def _exact(number: Any) -> Any:
+    """A float with all its digits, to sympy; whole numbers stay whole, so that squares stay squares."""
+    if isinstance(number, sympy.Expr | int):
+        return number
+    return sympy.Integer(int(number)) if number == int(number) else sympy.Float(float(number), DIGITS)
+
+
+def _sum(terms: Iterator[Any]) -> Any:
+    """A sum with the numbers among its terms added up first."""
+    values = list(terms)
+    symbols = [term for term in values if isinstance(term, sympy.Expr)]
+    number = sum(term for term in values if not isinstance(term, sympy.Expr))
+    return sympy.Add(*symbols, _exact(number)) if symbols else number
+
+
+def _mean(terms: list[Any]) -> Any:
+    return _lifted(operator.truediv, operator.truediv)(_sum(iter(terms)), len(terms))
+
+
+def _slope(expression: Any, here: float) -> Any:
+    """The derivative of an expression in ζ, at the number that ζ stands for."""
+    if not isinstance(expression, sympy.Expr):
+        return 0.0
+    return expression.diff(ZETA).xreplace({ZETA: sympy.Float(float(here), DIGITS)})

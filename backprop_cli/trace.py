@@ -1,0 +1,160 @@
+"""A trace is the tape of one training step: every value, in the order in which it came to be.
+
+It is a straight-line program. Each step names its kernel and the earlier values it reads; every name is written once.
+All that the rest of the program does, it does by reading a trace or by asking one question of it: what would `until`
+have been, had some earlier values been different? That is `replay`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from backprop_cli.errors import ShapeError
+from backprop_cli.formula import Formula
+from backprop_cli.kernel import Kernel, kernel
+
+Phase = Literal["forward", "loss", "backward", "update"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the tape: `ref` is what `kernel` makes of the values that `operands` names."""
+
+    ref: str
+    kernel: Kernel
+    operands: Mapping[str, str]
+    phase: Phase
+
+    @property
+    def formula(self) -> Formula:
+        return self.kernel.formula
+
+    def values(self, tape: Mapping[str, Any]) -> dict[str, Any]:
+        """The operands' values, under the names that the formula uses."""
+        return {name: tape[ref] for name, ref in self.operands.items()}
+
+    def checked(self, tape: Mapping[str, Any]) -> Any:
+        """The step's value; raises ShapeError where the formula and the shapes disagree.
+
+        NumPy stretches shapes silently, a formula does not: the result is held against the formula as well.
+        """
+        operands = self.values(tape)
+        try:
+            sizes = self.formula.bind({name: np.shape(value) for name, value in operands.items()})
+        except ShapeError as error:
+            raise ShapeError(f"{self.ref}: {error}") from None
+        value = self.kernel.run(operands)
+        shape = self.formula.shape(self.formula.target, sizes)
+        if np.shape(value) != shape:
+            raise ShapeError(f"{self.ref}: {self.kernel.name} gave shape {np.shape(value)}, its formula says {shape}")
+        return value
+
+
+class Trace:
+    """The tape of one step: `leaves` come from outside, every other value from a `Step`."""
+
+    def __init__(self, **leaves: Any) -> None:
+        self.values: dict[str, Any] = dict(leaves)
+        self.steps: list[Step] = []
+
+    def __getitem__(self, ref: str) -> Any:
+        return self.values[ref]
+
+    def __contains__(self, ref: str) -> bool:
+        return ref in self.values
+
+    def of_phase(self, *phases: Phase) -> Iterator[Step]:
+        """The steps of some phases, in order."""
+        return (step for step in self.steps if step.phase in phases)
+
+    def producer(self, ref: str) -> Step | None:
+        """The step that made `ref`; None for a leaf."""
+        return next((step for step in self.steps if step.ref == ref), None)
+
+    def leaf(self, ref: str, value: Any) -> str:
+        """Put a value from outside on the tape. Returns its name."""
+        if ref in self.values:
+            raise ValueError(f"{ref} is on the tape already; every name is written once")
+        self.values[ref] = value
+        return ref
+
+    def run(self, ref: str, kernel: Kernel, phase: Phase = "forward", **operands: str) -> str:
+        """Run a kernel on earlier values and put the result on the tape as `ref`. Returns `ref`."""
+        step = Step(ref, kernel, operands, phase)
+        self.leaf(ref, step.checked(self.values))
+        self.steps.append(step)
+        return ref
+
+    def replay(self, until: str, **changed: Any) -> Any:
+        """The value of `until`, had the values in `changed` been different.
+
+        Only what depends on a change is computed again, by the kernels' bodies alone. The tape itself stays as it is.
+        """
+        values = {**self.values, **changed}
+        stale = set(changed)
+        for step in self.steps:
+            if until in stale:
+                break
+            if step.ref not in changed and not stale.isdisjoint(step.operands.values()):
+                values[step.ref] = kernel_for(step, changed).run(step.values(values))
+                stale.add(step.ref)
+        return values[until]
+
+
+def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
+    """The step's kernel, or the plain one if a value that the fused body skips over was replaced."""
+    kernel = step.kernel
+    if kernel.plain and kernel.inner and step.operands[kernel.inner.target] in changed:
+        return kernel.plain
+    return kernel
+
+
+def downstream(steps: list[Step], refs: Collection[str]) -> set[str]:
+    """`refs` and every value that depends on one of them."""
+    reached = set(refs)
+    for step in steps:
+        if not reached.isdisjoint(step.operands.values()):
+            reached.add(step.ref)
+    return reached
+
+
+def backward(trace: Trace, wrt: Collection[str], of: str = "L") -> None:
+    """Back-propagation: put ∂of/∂v on the tape, as `dv`, for every value v between `wrt` and `of`.
+
+    The steps are taken in reverse. Each hands a gradient to every operand that has one; a value that was used more
+    than once gets the sum over its uses.
+    """
+    forward = list(trace.steps)
+    wanted = downstream(forward, wrt)
+    uses: dict[str, int] = {}
+    edges: list[tuple[Step, str, str]] = []
+    for step in reversed(forward):
+        if step.ref == of or step.ref in uses:
+            for operand in step.kernel.gradients:
+                source = step.operands[operand]
+                if source in wanted:
+                    edges.append((step, operand, source))
+                    uses[source] = uses.get(source, 0) + 1
+
+    trace.leaf(f"d{of}", 1.0)
+    done: dict[str, int] = dict.fromkeys(uses, 0)
+    for step, operand, source in edges:
+        done[source] += 1
+        path = f"d{source}" if uses[source] == 1 else f"d{source}_{done[source]}"
+        gradient = step.kernel.gradients[operand]
+        found = {**step.operands, step.kernel.target: step.ref, f"d{step.kernel.target}": f"d{step.ref}"}
+        trace.run(path, gradient, "backward", **{name: found[name] for name in gradient.operands})
+        if done[source] > 1:
+            so_far = f"d{source}_1" if done[source] == 2 else f"d{source}_1to{done[source] - 1}"
+            total = f"d{source}" if done[source] == uses[source] else f"d{source}_1to{done[source]}"
+            trace.run(total, paths_added, "backward", p=so_far, q=path)
+
+
+@kernel("d[...] = p[...] + q[...]")
+def paths_added(p: Any, q: Any) -> Any:
+    """A value that is used twice gets the gradients of both its uses."""
+    return p + q
