@@ -17,13 +17,26 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["BackpropError", "Run", "__version__", "check", "step"]
 
-HOMES = {"BackpropError": "errors", "Run": "api", "check": "api", "step": "api"}
+HOMES = {
+    "api": ("Run", "check", "step"),
+    "errors": ("BackpropError",),
+    "render.as_json": ("check_document", "step_document"),
+    "render.blocks": ("facts",),
+    "render.history": ("History",),
+    "render.output": ("Output",),
+    "render.progress": ("progress",),
+    "render.report": ("View",),
+    "render.screen": ("look_at",),
+    "verdict": ("WITNESSES", "Checks", "worst_first"),
+}
+"""Where each name lives. Those not in `__all__` are for the commands, which load only what they use."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+    for home, names in HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -1,8 +1,8 @@
 """The engine from Python: run a step, look at its numbers, replay it, check it.
 
-    import backprop_cli as bp
-    t = bp.step("3-4-2", seed=7)
-    t["dW1"]
+import backprop_cli as bp
+t = bp.step("3-4-2", seed=7)
+t["dW1"]
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Run:
             from backprop_cli.symbolic import Sympy  # sympy is slow to load, and not needed for anything above
 
             sympy = Sympy(self.trace)
-            cost = sum(map(sympy.cost, params))
-            few = None if cost <= (PATIENT if exhaustive else QUICK) and size <= PATIENT else max(1, min(8, SAMPLE // cost * len(params)))
-            yield from (sympy.check(name, sample if sample is not None else few) for name in params)
+            if sample is None:
+                sample = sympy.affordable(params, PATIENT if exhaustive else QUICK)
+            yield from (sympy.check(name, sample) for name in params)
 
     def compare(self, path: str) -> list[Check]:
         """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""
@@ -103,8 +103,8 @@ class Run:
 def step(problem: str | None = None, **options: Any) -> Run:
     """Run one training step.
 
-    `problem` is a description (`"3-4-2"`), a preset (`"mazur"`) or the path of a problem file; `options` are the keys of
-    such a file, as lists, arrays or text: `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
+    `problem` is a description (`"3-4-2"`), a preset (`"mazur"`) or the path of a problem file; `options` are the keys
+    of such a file, as lists, arrays or text: `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
     """
     return _run(load(problem, **options))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,8 @@ def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return named
     if len(tensors) != len(params):
         raise UsageError(
-            f"{path} holds {', '.join(tensors) or 'nothing'}; expected gradients named {', '.join(f'd{name}' for name in params)}, "
-            f"or {len(params)} arrays in that order"
+            f"{path} holds {', '.join(tensors) or 'nothing'}; expected gradients named "
+            f"{', '.join(f'd{name}' for name in params)}, or {len(params)} arrays in that order"
         )
     return dict(zip(params, tensors.values(), strict=True))
 
@@ -49,7 +48,8 @@ def compare(trace: Trace, name: str, claimed: Any) -> Check:
     check = judge(trace, f"d{name}", "claimed", entries, claimed[tuple(entries.T)], RTOL, floor)
     if check.verdict == "agree":
         return check
-    return replace(check, reason=_pattern(np.asarray(gradient, float), claimed, len(trace["x"]), trace["y"].shape[-1], floor))
+    samples, outputs = trace["y"].shape
+    return check._replace(reason=_pattern(np.asarray(gradient, float), claimed, samples, outputs, floor))
 
 
 def _pattern(engine: Any, claimed: Any, samples: int, outputs: int, floor: float) -> str:
@@ -72,9 +72,13 @@ def _pattern(engine: Any, claimed: Any, samples: int, outputs: int, floor: float
 def _name(factor: float, samples: int, outputs: int) -> str:
     """A factor by the name that explains it."""
     known = {
-        "−1": -1, "2": 2, "½": 1 / 2, "N (the number of samples)": samples, "1/N (N is the number of samples)": 1 / samples,
-        "the number of outputs": outputs, "1 / the number of outputs": 1 / outputs,
+        "−1": -1,
+        "2": 2,
+        "½": 1 / 2,
+        f"{samples} (the number of samples)": samples,
+        f"1/{samples} (the number of samples)": 1 / samples,
+        f"{outputs} (the number of outputs)": outputs,
+        f"1/{outputs} (the number of outputs)": 1 / outputs,
         **{f"10^{power}": 10.0**power for power in (-3, -2, -1, 1, 2, 3)},
-    }  # fmt: skip
-    exact = next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), None)
-    return f"{exact}, {factor:.6g}," if exact and exact[-1] == ")" else exact or f"{factor:.6g}"
+    }
+    return next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), f"{factor:.6g}")

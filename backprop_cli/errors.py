@@ -1,9 +1,9 @@
 """What can go wrong, and the exit code each kind of trouble ends with.
 
-    BackpropError            one message: what, where, what to do
-    ├── UsageError      2    understood, but it cannot be done: an unknown name, shapes that disagree, NaN
-    │   └── ShapeError  2    two shapes that should fit and do not
-    └── InputError      3    a file that could not be read or parsed
+BackpropError            one message: what, where, what to do
+├── UsageError      2    understood, but it cannot be done: an unknown name, shapes that disagree, NaN
+│   └── ShapeError  2    two shapes that should fit and do not
+└── InputError      3    a file that could not be read or parsed
 """
 
 from collections.abc import Iterable

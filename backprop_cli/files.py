@@ -9,7 +9,6 @@ import io
 import json
 import sys
 import tomllib
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,14 @@ from backprop_cli.errors import InputError, UsageError
 LIMIT = 256 * 2**20
 """The largest file that is read, in bytes."""
 
+ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
+"""The endings that make a text the name of a file of numbers."""
+
 SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 
 
 def read_bytes(path: str) -> bytes:
-    """The content of a file, or of standard input for `-`. Raises InputError if it is missing, unreadable or too large."""
+    """The content of a file, or of standard input for `-`. Raises InputError if it is missing, or too large."""
     try:
         if path == "-":
             content = sys.stdin.buffer.read(LIMIT + 1)
@@ -101,7 +103,7 @@ def read_array(source: str, name: str) -> Any:
     if suffix == ".csv":
         return _read_csv(source)
     if suffix == ".npy":
-        return numbers(_load_npy(read_bytes(source), source), source)
+        return numbers(_load(source), source)
     if suffix == ".npz":
         arrays = _read_npz(source)
         if name not in arrays and len(arrays) != 1:
@@ -111,7 +113,8 @@ def read_array(source: str, name: str) -> Any:
         rows = [[float(part) for part in row.split(",")] for row in source.split(";")]
     except ValueError:
         raise UsageError(
-            f"--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) or a .json, .csv, .npy or .npz file"
+            f"--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) "
+            "or a .json, .csv, .npy or .npz file"
         ) from None
     return numbers(rows[0] if len(rows) == 1 else rows, name)
 
@@ -140,26 +143,29 @@ def _first_stranger(value: Any) -> Any:
     return None if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _load_npy(content: bytes, path: str) -> Any:
+def _load(path: str) -> Any:
+    """What NumPy saved: an array from .npy, an archive of arrays from .npz. Pickled objects are refused, not loaded."""
+    content = read_bytes(path)
     try:
-        return np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        if b"pickle" in str(error).encode() or "Object arrays" in str(error):
-            raise InputError(f"{path}: holds pickled Python objects, which are never loaded; save plain numbers") from None
-        raise InputError(f"{path}: not a valid .npy file") from None
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        if sum(item.file_size for item in loaded.zip.infolist()) > LIMIT:
+            raise InputError(f"{path}: unpacks to more than the limit of {LIMIT // 2**20} MiB")
+        return dict(loaded)
+    except (ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError) as error:
+        if "pickle" in str(error) or "Object arrays" in str(error):
+            raise InputError(
+                f"{path}: holds pickled Python objects, which are never loaded; save plain numbers"
+            ) from None
+        raise InputError(f"{path}: not a valid {Path(path).suffix} file") from None
 
 
 def _read_npz(path: str) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            if sum(item.file_size for item in archive.infolist()) > LIMIT:
-                raise InputError(f"{path}: unpacks to more than the limit of {LIMIT // 2**20} MiB")
-            return {
-                item.filename.removesuffix(".npy"): _load_npy(archive.read(item), f"{path}: {item.filename}")
-                for item in archive.infolist()
-            }
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
-        raise InputError(f"{path}: not a valid .npz file") from None
+    loaded = _load(path)
+    if not isinstance(loaded, dict):
+        raise InputError(f"{path}: a single array, not a .npz file of named ones")
+    return loaded
 
 
 def _read_safetensors(path: str) -> dict[str, Any]:
@@ -185,7 +191,10 @@ def _read_json_tensors(path: str) -> dict[str, Any]:
     table = read_json(path)
     if not isinstance(table, dict):
         raise InputError(f'{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}')
-    return {name: value if isinstance(value, Mapping) else numbers(value, f"{path}: {name}") for name, value in table.items()}
+    return {
+        name: value if isinstance(value, Mapping) else numbers(value, f"{path}: {name}")
+        for name, value in table.items()
+    }
 
 
 def _read_csv(path: str) -> Any:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,15 +46,13 @@ class FormulaError(ValueError):
     """A formula that its author must mend: it is not in the language above."""
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """A literal such as 2 or 0.5, or pi."""
 
     value: float
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of an array, `W[o,i]`; a plain number such as `lr` has no axes."""
 
     name: str
@@ -64,23 +62,20 @@ class Entry:
         return f"{self.name}[{','.join(self.axes)}]" if self.axes else self.name
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """How many values an axis has: `size[n]`."""
 
     axis: str
 
 
-@dataclass(frozen=True)
-class Apply:
+class Apply(NamedTuple):
     """An operator or a function and what it is applied to."""
 
     op: str
     args: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Reduce:
+class Reduce(NamedTuple):
     """A sum or a mean over some axes."""
 
     op: str
@@ -135,6 +130,11 @@ class Formula:
             case ast.Assign(targets=[left], value=right) if isinstance(target := _read(left, self.text), Entry):
                 return target, _read(right, self.text)
         raise FormulaError(f"a formula reads  name[axes] = expression, not {self.text!r}")
+
+    @property
+    def name(self) -> str:
+        """The name of what the formula defines."""
+        return self.text[: min(place for sign in "[ =" if (place := self.text.find(sign)) > 0)]
 
     @property
     def target(self) -> Entry:

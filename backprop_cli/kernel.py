@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from backprop_cli.formula import Formula
 
@@ -56,7 +56,7 @@ class Kernel:
     @property
     def target(self) -> str:
         """The name of what it computes: z, a, E, dW, w_new …"""
-        return self.formula.target.name
+        return self.formula.name
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -102,11 +102,11 @@ class Kernel:
 
         `text` may hold the operands' names in braces: {z} becomes `z₁[2] = −0.4`.
         """
-        self.remarks.append(Remark(Formula(f"{self.formula.target} = {condition}"), text))
+        left = self.formula.text.partition("=")[0]
+        self.remarks.append(Remark(Formula(f"{left}= {condition}"), text))
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(NamedTuple):
     """A sentence worth saying when the numbers are such."""
 
     condition: Formula

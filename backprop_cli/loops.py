@@ -1,11 +1,11 @@
 """A kernel as the loops a compiler would run, generated from its formula and ready to run in Python.
 
-    for n in range(N):
-        for o in range(O):
-            total = 0.0
-            for i in range(I):
-                total += W[o, i] * a[n, i]
-            z[n, o] = total + b[o]
+for n in range(N):
+    for o in range(O):
+        total = 0.0
+        for i in range(I):
+            total += W[o, i] * a[n, i]
+        z[n, o] = total + b[o]
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _apply(op: str, args: list[str]) -> str:
 
 
 def _sizes(formula: Formula) -> dict[str, str]:
-    """Where each axis finds its size: {'o': 'W.shape[0]'}. A gradient's axes may be found on what it is a gradient of."""
+    """Where each axis finds its size: {'o': 'W.shape[0]'}; a gradient's, if need be, on what it is the gradient of."""
     found: dict[str, str] = {}
     of = Entry(formula.target.name.removeprefix("d"), formula.target.axes)
     for entry in (*formula.reads, of):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Kernel
@@ -13,8 +13,8 @@ from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
 from backprop_cli.trace import Trace
 
-@dataclass(frozen=True)
-class Placed:
+
+class Placed(NamedTuple):
     """A layer in its place: the number it goes by, its sizes, and its options' values."""
 
     kernel: Kernel
@@ -40,7 +40,7 @@ class Placed:
         refs = {activation: incoming} | {name: f"{name}{self.number}" for name in others}
         for name, value in self.options.items():
             trace.leaf(refs[name], value)
-        return trace.run(f"{self.kernel.target}{self.number}", self.kernel, **refs)
+        return trace.run(f"{self.kernel.target}{self.number}", self.kernel, "forward", **refs)
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Network:
         """The activation of each layer, by name."""
         return [layer.kernel.name for layer in self.layers if layer.kernel.target == "a"]
 
-    @property
-    def output(self) -> str:
-        """The name of the last layer's output on the tape."""
-        return f"a{self.layers[-1].number}"
+    def check_layer(self, number: int) -> None:
+        """Raises UsageError if the network has no layer of this number."""
+        if number > self.layers[-1].number:
+            raise UsageError(f"there is no layer {number}; the net has layers 1 to {self.layers[-1].number}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -94,7 +94,9 @@ class Network:
     def _run_loss(self, trace: Trace, output: str) -> None:
         """The loss of each sample, one number for the batch, and what large weights cost."""
         last = self.layers[-1].kernel
-        kernel = next((found for found in KERNELS.values() if (found.plain, found.inner) == (self.loss, last)), self.loss)
+        kernel = next(
+            (found for found in KERNELS.values() if (found.plain, found.inner) == (self.loss, last)), self.loss
+        )
         refs = {"a": output, "z": f"z{self.layers[-1].number}", "y": "y"}
         refs |= {name: trace.leaf(name, value) for name, value in self.loss_options.items()}
         trace.run("E", kernel, "loss", **{name: refs[name] for name in kernel.operands})
@@ -155,7 +157,9 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
         bends = layer.kernel.target == "a"
         if placed and (placed[-1].kernel.target == "a") == bends:
             if bends:
-                raise UsageError(f"{placed[-1].kernel.name} {word.name}: two activations in a row; put a layer between them")
+                raise UsageError(
+                    f"{placed[-1].kernel.name} {word.name}: two activations in a row; put a layer between them"
+                )
             placed.append(Placed(KERNELS["identity"], number, {}, {}))
         number += not bends
         sizes = _sizes(layer, word)

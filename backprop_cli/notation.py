@@ -144,7 +144,9 @@ class Notation:
 
     def line(self, step: Step) -> Formula:
         """A step's formula with every axis named."""
-        return step.formula.spread(self.axes[step.ref][: np.ndim(self.trace[step.ref]) - len(step.formula.target.axes) + 1])
+        return step.formula.spread(
+            self.axes[step.ref][: np.ndim(self.trace[step.ref]) - len(step.formula.target.axes) + 1]
+        )
 
     def name(self, ref: str, index: str = "") -> str:
         """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′; `index` is written behind it."""

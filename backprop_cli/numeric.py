@@ -9,13 +9,12 @@ Each replay starts at the step that reads the weight, and many nudges run side b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backprop_cli.trace import Step, Trace
-from backprop_cli.verdict import Check, Entry, choose, judge, skipped
+from backprop_cli.verdict import Check, Entry, Witness, choose, judge, skipped
 
 REAL_ONLY = "erf"
 """The function that NumPy has for real numbers only; a formula that uses it has no complex step."""
@@ -53,18 +52,22 @@ def finite_difference(trace: Trace, ref: str, most: int | None = None) -> Check:
     if check.verdict == "agree" and kinks.any():
         at = int(np.flatnonzero(kinks)[0])
         worst = Entry(tuple(map(int, entries[off[at]])), float(gradient[off[at]]), float((left[at] + right[at]) / 2))
-        return replace(check, verdict="kink", worst=worst, slopes=(float(left[at]), float(right[at])))
+        return check._replace(verdict="kink", worst=worst, slopes=(float(left[at]), float(right[at])))
     return check
 
 
 def complex_step(trace: Trace, ref: str, most: int | None = None) -> Check:
     """The imaginary part of L after an imaginary nudge: the slope without subtraction, right to the last digits."""
-    witness = "complex_step"
-    if blocked := [step.kernel.name for step in trace.of_phase("forward", "loss") if REAL_ONLY in step.formula.functions]:
+    witness: Witness = "complex_step"
+    if blocked := [
+        step.kernel.name for step in trace.of_phase("forward", "loss") if REAL_ONLY in step.formula.functions
+    ]:
         return skipped(trace, f"d{ref}", witness, f"{blocked[0]} uses erf, which NumPy computes for real numbers only")
     entries = choose(np.shape(trace[ref]), most)
     step = 1e-30
-    slopes = np.concatenate([_nudged(trace, ref, part, 1j * step).imag / step for part in _batches(trace, ref, entries)])
+    slopes = np.concatenate(
+        [_nudged(trace, ref, part, 1j * step).imag / step for part in _batches(trace, ref, entries)]
+    )
     return judge(trace, f"d{ref}", witness, entries, slopes, rtol=1e-9, floor=1e-14)
 
 
@@ -75,7 +78,10 @@ def _central(trace: Trace, ref: str, entries: Any, step: float) -> Any:
 def _one_sided(trace: Trace, ref: str, entries: Any, step: float) -> tuple[Any, Any]:
     """The slopes to the left and to the right."""
     here = float(trace["L"])
-    sides = [((here - down) / width * 2, (up - here) / width * 2) for up, down, width in _both_sides(trace, ref, entries, step)]
+    sides = [
+        ((here - down) / width * 2, (up - here) / width * 2)
+        for up, down, width in _both_sides(trace, ref, entries, step)
+    ]
     left, right = zip(*sides, strict=True)
     return np.concatenate(left), np.concatenate(right)
 

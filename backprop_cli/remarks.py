@@ -24,7 +24,11 @@ def remarks(notation: Notation, step: Step, digits: int = 6) -> list[str]:
         holds = np.argwhere(remark.condition.evaluate(operands))
         if len(holds):
             entry = tuple(map(int, holds[0]))
-            names = {name: ref for name, ref in step.operands.items() if np.shape(notation.trace[ref]) == np.shape(operands[step.kernel.target])}
+            names = {
+                name: ref
+                for name, ref in step.operands.items()
+                if np.shape(notation.trace[ref]) == np.shape(operands[step.kernel.target])
+            }
             names[step.kernel.target] = step.ref
             values = {
                 name: f"{notation.entry(ref, entry)} = {number(notation.trace[ref][entry], digits).text}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.layers import ALIASES
@@ -21,14 +21,13 @@ WORD = re.compile(r"(?P<name>[A-Za-z_]+)(?P<size>\d*)(\((?P<args>[^()]*)\))?")
 EXAMPLE = "3-4-2 or '3 dense4 relu dense2 softmax'"
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """One word of a description."""
 
     name: str
     size: int | None = None
     args: tuple[float, ...] = ()
-    options: Mapping[str, float] = field(default_factory=dict)
+    options: Mapping[str, float] = {}
 
     def settings(self, defaults: Mapping[str, float]) -> dict[str, float]:
         """`defaults`, changed by what the word says in its brackets. Raises UsageError."""
@@ -88,5 +87,7 @@ def _spell_out(net: str, sizes: Sequence[int], activations: Sequence[str]) -> li
     """The short form in words: dense4, its activation, dense2, its activation."""
     names = list(activations) * len(sizes) if len(activations) == 1 else activations
     if len(names) != len(sizes):
-        raise UsageError(f"net {net!r} has {len(sizes)} layers, but there are {len(names)} activations: {', '.join(names)}")
+        raise UsageError(
+            f"net {net!r} has {len(sizes)} layers, but there are {len(names)} activations: {', '.join(names)}"
+        )
     return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", size), read_word(name))]

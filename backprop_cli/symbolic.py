@@ -1,23 +1,22 @@
 """The witness that does algebra: sympy differentiates the composed loss, knowing nothing of our chain rule.
 
-For a weight w that enters the value r (a unit's z, say), the formulas from r to the loss are replayed with a symbol ζ in
-the place of r and numbers everywhere else. What comes out is the loss as one expression in ζ, composed of every layer in
-between; sympy differentiates it, and differentiates the one formula by which w enters r. Composed for each unit rather
-than for each weight, this grows in proportion to the weights; one expression in all weights would explode.
+For a weight w that enters the value r (a unit's z, say), the formulas from r to the loss are replayed with a symbol ζ
+in the place of r and numbers everywhere else. What comes out is the loss as one expression in ζ, composed of every
+layer in between; sympy differentiates it, and differentiates the one formula by which w enters r. Composed for each
+unit rather than for each weight, this grows in proportion to the weights; one expression in all weights would explode.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import sympy
 
 from backprop_cli.formula import NUMBERS, REDUCTIONS, Algebra, coordinates, positions
-from backprop_cli.trace import Step, Trace, downstream
+from backprop_cli.trace import Step, Trace
 from backprop_cli.verdict import Check, choose, judge, skipped
 
 DIGITS = 30
@@ -48,7 +47,7 @@ class Sympy:
 
     def check(self, ref: str, most: int | None = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at all entries or at `most` of them."""
-        readers = [step for step in self.steps if ref in step.operands.values()]
+        readers = self._readers(ref)
         uses = max(self._occurrences(step.ref) for step in readers)
         if uses > MOST_USES:
             reason = f"in one expression each unit would occur {uses:,} times; the other witnesses have no such limit"
@@ -57,13 +56,23 @@ class Sympy:
         values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
         check = judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), rtol=1e-9, floor=1e-14)
         if check.verdict == "disagree" and self.kinks:
-            return replace(check, verdict="kink", reason="the loss has a kink here; sympy gives the slope of one side")
+            return check._replace(verdict="kink", reason="the loss has a kink here; sympy gives the slope of one side")
         return check
 
-    def cost(self, ref: str) -> int:
-        """How much algebra a check of `ref` takes: the units it feeds, times their uses in the composed loss."""
-        readers = [step for step in self.steps if ref in step.operands.values()]
-        return sum(int(np.size(self.trace[step.ref])) * max(1, self._occurrences(step.ref)) for step in readers)
+    def affordable(self, refs: Collection[str], budget: int) -> int | None:
+        """How many entries of each of `refs` can be checked: None, all of them, if the work is within the budget.
+
+        Work is counted in units times their uses in the composed loss, a few milliseconds each, and in weights.
+        """
+        uses = {step.ref: self._occurrences(step.ref) for ref in refs for step in self._readers(ref)}
+        work = sum(int(np.size(self.trace[ref])) * count for ref, count in uses.items())
+        weights = sum(int(np.size(self.trace[ref])) for ref in refs)
+        if work <= budget and weights <= 10 * budget:
+            return None
+        return max(1, min(8, budget // (2 * max(uses.values()))))
+
+    def _readers(self, ref: str) -> list[Step]:
+        return [step for step in self.steps if ref in step.operands.values()]
 
     def _through(self, step: Step, ref: str, entry: tuple[int, ...]) -> Any:
         """The part of ∂L/∂w that runs through one step which reads w = ref[entry]."""

@@ -8,8 +8,7 @@ have been, had some earlier values been different? That is `replay`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ from backprop_cli.kernel import Kernel, kernel
 Phase = Literal["forward", "loss", "backward", "update"]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of the tape: `ref` is what `kernel` makes of the values that `operands` names."""
 
     ref: str

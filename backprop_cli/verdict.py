@@ -6,9 +6,8 @@ tell them from 0. That floor is part of the verdict, so that nobody has to guess
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,11 +18,10 @@ Verdict = Literal["agree", "disagree", "kink", "skipped"]
 WITNESSES: tuple[Witness, ...] = ("symbolic", "finite_difference", "complex_step")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a gradient: where it is (from 0), what the engine says, what the witness says."""
 
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     engine: float
     witness: float
 
@@ -37,8 +35,7 @@ class Entry:
         return self.abs_error / larger if larger else 0.0
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """What one witness says about one gradient. `checked` of its `total` entries were looked at."""
 
     ref: str
@@ -60,8 +57,22 @@ class Check:
         if self.verdict == "skipped":
             return self.reason
         seen = f"{self.checked}" if self.checked == self.total else f"{self.checked} of {self.total}"
-        text = f"{seen} entries, relative error ≤ {self.max_rel_error:.1e}"
+        text = f"{seen} {'entry' if self.total == 1 else 'entries'}, relative error ≤ {self.max_rel_error:.1e}"
         return f"{text}; {self.reason}" if self.reason else text
+
+
+class Checks:
+    """Checks as they come in, and whether all was well so far."""
+
+    def __init__(self, source: Iterable[Check]) -> None:
+        self._source = source
+        self.exit_code = 0
+
+    def __iter__(self) -> Iterator[Check]:
+        for check in self._source:
+            if check.verdict == "disagree":
+                self.exit_code = 1
+            yield check
 
 
 def judge(

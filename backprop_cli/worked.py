@@ -8,6 +8,7 @@ The numbers are shown with a few digits; the result is the engine's own, compute
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def _right_side(
         if ref in notation.ones:
             operands[name] = ONE if not shapes[name] else Leaves(lambda place: ONE)
         else:
-            operands[name] = Leaves(lambda place, ref=ref: write(ref, place)) if shapes[name] else write(ref, ())
+            operands[name] = Leaves(partial(write, ref)) if shapes[name] else write(ref, ())
     at = dict(zip(formula.target.axes, index, strict=True))
     return str(formula.at(at, operands, WRITTEN, formula.bind(shapes)).text)
 

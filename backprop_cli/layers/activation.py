@@ -68,7 +68,9 @@ def relu_dz(da: Any, z: Any) -> Any:
 
 
 relu.remark("z[...] < 0", "{z} is negative, so ReLU outputs 0: this unit is off and passes no gradient back.")
-relu.remark("(z[...] >= 0) * (z[...] <= 0)", "{z} sits on the kink of ReLU: slope 0 to the left, 1 to the right; 0 is used.")
+relu.remark(
+    "(z[...] >= 0) * (z[...] <= 0)", "{z} sits on the kink of ReLU: slope 0 to the left, 1 to the right; 0 is used."
+)
 
 
 @kernel("a[...] = where(z[...] > 0, z[...], alpha * z[...])")

@@ -1,13 +1,12 @@
 """A layer is a kernel under the word by which a network's description calls it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from backprop_cli.kernel import Kernel
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """`sizes` are the axes whose size the description gives, because the input cannot tell: dense64 has o = 64."""
 
     word: str

@@ -1,35 +1,42 @@
-"""What a report is made of, before anyone decides how it looks: the same blocks go to a terminal, a pipe or a picture."""
+"""What a report is made of, before anyone decides how it looks on a terminal, in a pipe or as a picture."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from backprop_cli.verdict import Check
 
 
-@dataclass(frozen=True)
-class Heading:
+class Heading(NamedTuple):
     """The title of a part, or of a part of a part (level 2)."""
 
     text: str
     level: int = 1
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A label and what there is to say about it, in a line."""
+class Fact(NamedTuple):
+    """A label and what there is to say about it, in a line; `indent` sets it under a formula."""
 
     label: str
     text: str
+    indent: int = 0
 
 
-@dataclass(frozen=True)
-class Formula:
+class Gauge(NamedTuple):
+    """A label, a text, and a bar between them whose length is `share` of the longest."""
+
+    label: str
+    text: str
+    share: float
+    more: str
+
+
+class Formula(NamedTuple):
     """A formula in symbols."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Worked:
+class Worked(NamedTuple):
     """One entry, with the numbers put in: `left = middle = result`, or without a middle where it would only repeat."""
 
     left: str
@@ -37,15 +44,13 @@ class Worked:
     result: str
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A sentence in plain words."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(NamedTuple):
     """Numbers in rows and columns with their indices. `entries[r][c]` is the written name of `cells[r][c]`."""
 
     name: str
@@ -55,15 +60,13 @@ class Matrix:
     entries: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(NamedTuple):
     """Python source, shown as it is."""
 
     text: str
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """A witness's verdict on one gradient, and how the worst entry is called."""
 
     name: str
@@ -71,12 +74,16 @@ class Checked:
     worst: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The last word: did everything agree?"""
 
     good: bool
     text: str
 
 
-Block = Heading | Fact | Formula | Worked | Note | Matrix | Code | Checked | Outcome
+Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Code | Checked | Outcome
+
+
+def facts(table: Mapping[str, str]) -> Iterator[Fact]:
+    """A line for each label."""
+    return (Fact(label, text) for label, text in table.items())

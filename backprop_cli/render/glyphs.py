@@ -6,9 +6,11 @@ encoding does not have, so that no command ever fails, or misaligns, for want of
 
 import re
 from functools import cache
+from textwrap import wrap
 
 ASCII = {
-    "∂L/∂": "d", "m̂": "mhat", "v̂": "vhat", "∂": "d", "δ": "delta", "σ": "sigma", "Σ": "sum", "Φ": "Phi", "π": "pi",
+    "∂L/∂z": "dL/dz", "∂L/∂": "d", "∂": "d", "m̂": "mhat", "v̂": "vhat", "\N{NO-BREAK SPACE}": " ",
+    "δ": "delta", "σ": "sigma", "Σ": "sum", "Φ": "Phi", "π": "pi",
     "α": "alpha", "β": "beta", "ε": "eps", "μ": "mu", "ρ": "rho", "λ": "lambda", "ζ": "zeta",
     "·": "*", "−": "-", "×": "x", "√": "sqrt", "≤": "<=", "≥": ">=", "≈": "~", "±": "+-", "→": "->", "∞": "inf",
     "′": "_new", "²": "^2", "ᵀ": "^T", "½": "1/2", "⅓": "1/3", "‖": "|", "…": "...", "–": "-", "—": "-",
@@ -16,23 +18,43 @@ ASCII = {
     **dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)),
 }  # fmt: skip
 LETTERS = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
-SIGN = re.compile("|".join(map(re.escape, sorted(ASCII, key=len, reverse=True))))
-SUBSCRIPT = re.compile(f"[{''.join(LETTERS)}]+")
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+SIGN = "|".join(sorted(ASCII, key=len, reverse=True))
+SUBSCRIPT = f"[{''.join(LETTERS)}]+"
+CONTROL = {
+    code: ascii(chr(code))[1:-1]
+    for code in (
+        *range(9),
+        *range(11, 32),
+        *range(127, 160),
+        0x2028,
+        0x2029,
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
+"""Characters that would steer a terminal, and the escapes by which they are shown instead."""
 
 
 def spell(text: str, encoding: str = "ascii") -> str:
     """`text` with each sign that `encoding` lacks in its ASCII spelling: `∂L/∂W₁` is `dW1`, `Σᵢ` is `sum_i`."""
     if fits(text, encoding):
         return text
-    text = SUBSCRIPT.sub(lambda run: _kept(run[0], encoding) or "_" + "".join(LETTERS[sign] for sign in run[0]), text)
-    text = SIGN.sub(lambda sign: _kept(sign[0], encoding) or ASCII[sign[0]], text)
+    text = re.sub(
+        SUBSCRIPT, lambda run: _kept(run[0], encoding) or "_" + "".join(LETTERS[sign] for sign in run[0]), text
+    )
+    text = re.sub(SIGN, lambda sign: _kept(sign[0], encoding) or ASCII[sign[0]], text)
     return text if fits(text, encoding) else text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def visible(text: str) -> str:
     """`text` with control characters shown as escapes, so that no string we were handed can steer the terminal."""
-    return CONTROL.sub(lambda sign: sign[0].encode("unicode_escape").decode(), text)
+    return text.translate(CONTROL)
+
+
+def fold(text: str, width: int, first: str = "", rest: str = "  ") -> list[str]:
+    """`text` in lines of at most `width` characters, begun with `first` and `rest`; a no-break space holds together."""
+    lines = wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [first]
 
 
 @cache

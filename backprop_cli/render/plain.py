@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
-from backprop_cli.render.blocks import Block, Checked, Code, Fact, Formula, Heading, Matrix, Note, Outcome, Worked
-from backprop_cli.render.glyphs import spell, visible
+from backprop_cli.render.blocks import (
+    Block,
+    Checked,
+    Code,
+    Fact,
+    Formula,
+    Gauge,
+    Heading,
+    Matrix,
+    Note,
+    Outcome,
+    Worked,
+)
+from backprop_cli.render.glyphs import fold, spell, visible
 
 WIDTH = 80
 
@@ -17,7 +28,7 @@ def lines(block: Block) -> Iterator[str]:
         if isinstance(block, Code):
             yield line
         else:
-            yield from wrap(line, WIDTH, subsequent_indent="  ", break_on_hyphens=False) or [""]
+            yield from fold(line, WIDTH)
 
 
 def _facts(block: Block) -> Iterator[str]:
@@ -28,6 +39,8 @@ def _facts(block: Block) -> Iterator[str]:
             yield f"{'Part' if level == 1 else 'Section'}: {text}"
         case Fact(label, text):
             yield f"{label}: {text}"
+        case Gauge(label, text, _, more):
+            yield f"{label}: {text}, {more}"
         case Formula(text):
             yield f"Formula: {text}"
         case Worked(left, middle, result):

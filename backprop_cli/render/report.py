@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,15 +19,15 @@ from backprop_cli.worked import result, with_numbers, with_symbols
 
 Show = Literal["symbols", "numbers", "both", "loops"]
 
-CONVENTIONS = "x is (N, inputs), W[o,i] (outputs, inputs), z = a·Wᵀ + b, δ = ∂L/∂z, indices from 1"
+CONVENTIONS = "x is (N, I), W is (outputs, inputs), z~=~a·Wᵀ~+~b, δ~=~∂L/∂z; updates subtract, indices count from 1"
+CONVENTIONS = CONVENTIONS.replace("~", "\N{NO-BREAK SPACE}")
 FEW = 8
 """Up to so many entries of a value are worked out one by one; of larger ones the first three."""
 WIDE, TALL = 10, 16
 """The most columns and rows of a matrix that is printed; larger ones are summarised."""
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """What of a step to show, and how."""
 
     only: str | None = None
@@ -140,11 +139,13 @@ class Report:
             entry = check.worst
             engine, witness = (number(value, 10).text for value in (entry.engine, entry.witness))
             who = check.witness.replace("_", " ")
-            worst = f"{self.notation.address(check.ref, entry.index)}: engine {engine}, {who} {witness}, "
+            worst = f"{self.notation.address(check.ref, entry.place)}: engine {engine}, {who} {witness}, "
             worst += f"absolute error {entry.abs_error:.2e}, relative {entry.rel_error:.2e}"
             if check.slopes:
                 left, right = (number(slope, self.view.digits).text for slope in check.slopes)
-                worst = f"{self.notation.address(check.ref, entry.index)}: slope {left} to the left, {right} to the right; "
+                worst = (
+                    f"{self.notation.address(check.ref, entry.place)}: slope {left} to the left, {right} to the right; "
+                )
                 worst += f"the engine uses {number(entry.engine, self.view.digits).text}"
         return Checked(self.notation.name(check.ref), check, worst)
 
@@ -172,7 +173,7 @@ class Report:
         """Every entry in a matrix, or a summary if there are too many."""
         table = self._table(ref)
         if table.ndim > 2 or table.shape[-1] > WIDE or table.shape[0] > TALL:
-            yield Fact(self.notation.name(ref), self._summary(ref))
+            yield Fact(self.notation.name(ref), self._summary(ref), 4)
             return
         axes = self.notation.axes[ref][-table.ndim :]
         rows = [f"{axes[0]}={row + 1}" for row in range(len(table))] if table.ndim == 2 else [""]
@@ -242,20 +243,23 @@ def describe(problem: Problem) -> str:
     batch = "1 sample" if count == 1 else f"{network.reduction} over {count} samples"
     options = ", ".join(f"{name} {value:g}" for name, value in problem.numbers.items() if name != "lr")
     penalty = f", l2 {network.l2:g}" if network.l2 else ""
-    return (
-        f"{problem.net}; {', '.join(network.activations)}; loss {network.loss.name} ({batch}{penalty}); "
-        f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}; seed {problem.seed}"
-    )
+    optimizer = f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}"
+    loss = f"loss {network.loss.name} ({batch}{penalty})"
+    return f"{problem.net}; {', '.join(network.activations)}; {loss}; {optimizer}; seed {problem.seed}"
 
 
 def outcome(checks: list[Check]) -> Outcome:
     """The last word on some checks."""
     wrong = [check for check in checks if check.verdict == "disagree"]
     if wrong:
-        return Outcome(False, f"{len(wrong)} of {len(checks)} checks disagree: {', '.join(dict.fromkeys(c.ref for c in wrong))}.")
+        return Outcome(
+            False, f"{len(wrong)} of {len(checks)} checks disagree: {', '.join(dict.fromkeys(c.ref for c in wrong))}."
+        )
     spoke = dict.fromkeys(check.witness.replace("_", " ") for check in checks if check.verdict != "skipped")
     gradients = len({check.ref for check in checks})
     sampled = any(check.checked < check.total for check in checks if check.verdict != "skipped")
     kinks = sum(check.verdict == "kink" for check in checks)
     text = f"All witnesses agree on {gradients} gradients: {', '.join(spoke)}{' (on a sample)' if sampled else ''}."
-    return Outcome(True, text + (f" {kinks} of them lie on a kink, where any slope in between is right." if kinks else ""))
+    return Outcome(
+        True, text + (f" {kinks} of them lie on a kink, where any slope in between is right." if kinks else "")
+    )

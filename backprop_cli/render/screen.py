@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
 from backprop_cli.render.glyphs import fits
 
 Colour = Literal["auto", "always", "never"]
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """`encoding` is the set of signs to keep to: the stream's own, or ascii in plain mode."""
 
     width: int

@@ -5,17 +5,29 @@ Colour never says anything that the text does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
-from textwrap import wrap
 from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from backprop_cli.render.blocks import Block, Checked, Code, Fact, Formula, Heading, Matrix, Note, Outcome, Worked
-from backprop_cli.render.glyphs import spell, visible
+from backprop_cli.render.blocks import (
+    Block,
+    Checked,
+    Code,
+    Fact,
+    Formula,
+    Gauge,
+    Heading,
+    Matrix,
+    Note,
+    Outcome,
+    Worked,
+)
+from backprop_cli.render.glyphs import fold, spell, visible
 from backprop_cli.render.screen import Screen
 
 STYLES = {
@@ -26,45 +38,29 @@ WIDEST = 100
 """Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
 
 
-def write(blocks: Iterable[Block], screen: Screen, stream: TextIO) -> None:
-    """Print blocks as they come."""
-    console = _console(stream, screen.width, screen.colour)
+def write(blocks: Iterable[Block], screen: Screen, stream: TextIO, record: bool = False) -> Console:
+    """Print blocks as they come. Returns the console, which can show them again if it was told to `record`."""
+    console = Console(
+        file=stream, width=screen.width, record=record, force_terminal=screen.colour,
+        color_system="standard" if screen.colour else None, no_color=not screen.colour,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
     for block in blocks:
         for line in lines(block, screen):
             console.print(line, soft_wrap=True)
+    return console
 
 
 def picture(blocks: Iterable[Block], title: str, width: int = 80) -> str:
-    """The same as an SVG picture of a terminal. It refers to no font on the network."""
-    screen = Screen(width, "utf-8", True, False)
-    console = _console(StringIO(), width, True, record=True)
-    for block in blocks:
-        for line in lines(block, screen):
-            console.print(line, soft_wrap=True)
-    svg = console.export_svg(title=title)
-    head, _, rest = svg.partition("@font-face")
-    while rest:
-        rest = rest.partition("}")[2]
-        before, found, rest = rest.partition("@font-face")
-        head += before if found else before
-    return head
+    """The same as an SVG picture of a terminal. Rich's would fetch its font from the network; this one does not."""
+    svg = write(blocks, Screen(width, "utf-8", True, False), StringIO(), record=True).export_svg(title=title)
+    return re.sub(r"\s*@font-face \{[^}]*\}", "", svg)
 
 
 def html(blocks: Iterable[Block], width: int = 100) -> str:
     """The same as a piece of HTML, for a notebook."""
-    screen = Screen(width, "utf-8", True, False)
-    console = _console(StringIO(), width, True, record=True)
-    for block in blocks:
-        for line in lines(block, screen):
-            console.print(line, soft_wrap=True)
+    console = write(blocks, Screen(width, "utf-8", True, False), StringIO(), record=True)
     return console.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
-
-
-def _console(stream: TextIO, width: int, colour: bool, record: bool = False) -> Console:
-    return Console(
-        file=stream, width=width, record=record, force_terminal=colour, color_system="standard" if colour else None,
-        no_color=not colour, highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
 
 
 def lines(block: Block, screen: Screen) -> Iterator[Text]:
@@ -78,12 +74,18 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Heading(text, 1):
             title = say(text)
             yield Text()
-            yield Text.assemble((title, STYLES["heading"]), (" " + say("─") * (width - len(title) - 1), STYLES["index"]))
+            yield Text.assemble(
+                (title, STYLES["heading"]), (" " + say("─") * (width - len(title) - 1), STYLES["index"])
+            )
         case Heading(text):
             yield Text()
             yield from _wrapped(say(text), width, 0, STYLES["part"])
-        case Fact(label, text):
-            yield from _labelled(say(label), say(text), width)
+        case Fact(label, text, indent):
+            yield from _labelled(say(label), say(text), width, indent)
+        case Gauge(label, text, share, more):
+            length = max(4, min(20, width - 60))
+            bar = say("█") * round(length * share)
+            yield from _labelled(say(label), f"{say(text):<14} {bar:<{length}} {say(more)}", width, 0)
         case Formula(text):
             yield from _wrapped(say(text), width, 2, STYLES["formula"])
         case Worked(left, middle, result):
@@ -97,7 +99,9 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Checked(name, check, worst):
             mark, style = {"agree": ("✓", "good"), "disagree": ("✗", "bad")}.get(check.verdict, ("•", "note"))
             label = f"{say(mark)} {check.verdict:<8} {say(name)} "
-            first, *rest = _wrapped(say(f"{check.witness.replace('_', ' ')}: {check.summary}"), width - len(label), 0, "")
+            first, *rest = _wrapped(
+                say(f"{check.witness.replace('_', ' ')}: {check.summary}"), width - len(label), 0, ""
+            )
             yield Text.assemble((label, STYLES[style]), first)
             yield from (Text("    ") + line for line in rest)
             if worst:
@@ -110,13 +114,14 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
 def _wrapped(text: str, width: int, indent: int, style: str) -> Iterator[Text]:
     pad = " " * indent
     more = pad + ("  " if width > 30 else "")
-    for line in wrap(text, width, initial_indent=pad, subsequent_indent=more, break_on_hyphens=False):
-        yield Text(line, style)
+    return (Text(line, style) for line in fold(text, width, pad, more))
 
 
-def _labelled(label: str, text: str, width: int) -> Iterator[Text]:
-    first, *rest = wrap(f"{label}: {text}", width, subsequent_indent="  ", break_on_hyphens=False)
-    yield Text.assemble((first[: len(label) + 1], STYLES["label"]), first[len(label) + 1 :])
+def _labelled(label: str, text: str, width: int, indent: int) -> Iterator[Text]:
+    pad = " " * indent
+    first, *rest = fold(f"{label}: {text}", width, pad, pad + "  ")
+    label_end = indent + len(label) + 1
+    yield Text.assemble((first[:label_end], STYLES["label"]), first[label_end:])
     yield from map(Text, rest)
 
 
@@ -124,7 +129,7 @@ def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
     """`left = middle = result`, continued under the right side."""
     text = " = ".join(filter(None, (left, middle, result)))
     indent = " " * min(4 + len(left) + 3, width // 3)
-    parts = wrap(text, width, initial_indent="    ", subsequent_indent=indent, break_on_hyphens=False)
+    parts = fold(text, width, "    ", indent)
     for number, part in enumerate(parts):
         line = Text(part)
         if number == 0:
@@ -134,9 +139,8 @@ def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
         yield line
 
 
-def _matrix(block: Matrix, say: object, width: int) -> Iterator[Text]:
+def _matrix(block: Matrix, say: Callable[[str], str], width: int) -> Iterator[Text]:
     """Rows and columns with their indices; columns that do not fit go below."""
-    assert callable(say)
     names = [say(name) for name in (block.name, *block.rows)]
     cells = [[say(cell) for cell in row] for row in block.cells]
     label = max(map(cell_len, names))
@@ -145,7 +149,9 @@ def _matrix(block: Matrix, say: object, width: int) -> Iterator[Text]:
     for start in range(0, len(block.columns), at_once):
         part = slice(start, start + at_once)
         head = "".join(f"{name:>{column}}" for name in block.columns[part])
-        yield Text.assemble(("    " + names[0] + " " * (label - cell_len(names[0])), STYLES["left"]), (head, STYLES["index"]))
+        yield Text.assemble(
+            ("    " + names[0] + " " * (label - cell_len(names[0])), STYLES["left"]), (head, STYLES["index"])
+        )
         for name, row in zip(names[1:], cells, strict=True):
             numbers = "".join(" " * (column - cell_len(cell)) + cell for cell in row[part])
             yield Text.assemble(("    " + " " * (label - len(name)) + name, STYLES["index"]), (numbers, ""))

@@ -1,0 +1,21 @@
+"""Where the program starts. The greeting needs nothing; everything else goes to the command line."""
+
+import os
+import sys
+
+from backprop_cli.welcome import PAGE
+
+
+def main() -> None:
+    """The `backprop` command."""
+    arguments = sys.argv[1:]
+    if arguments in ([], ["-h"], ["--help"]) and "_BACKPROP_COMPLETE" not in os.environ:
+        sys.stdout.write(PAGE)
+        return
+    from backprop_cli.cli import run  # click costs more time than the greeting
+
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The options that several commands share: the same name means the same thing everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+import backprop_cli as bp
+
+NETWORK, SHOW, OUTPUT = "Network", "Show", "Output"
+
+
+class GroupedOption(click.Option):
+    """An option that is listed under a title in `--help`."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help opens with its text and lists its options by group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record and isinstance(param, click.Option):
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def option(*names: str, group: str, **settings: Any) -> Callable[[Any], Any]:
+    """A click option in a group, with its default shown where it has one."""
+    return click.option(*names, cls=GroupedOption, group=group, show_default=True, **settings)
+
+
+def all_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+    """A decorator that adds several options, listed in this order."""
+
+    def decorate(function: Any) -> Any:
+        for add in reversed(options):
+            function = add(function)
+        return function
+
+    return decorate
+
+
+network_options = all_of(
+    [
+        click.argument("problem", required=False),
+        option("--net", group=NETWORK, metavar="SPEC", help="Network, e.g. 3-4-2 or '3 dense4 relu dense2 softmax'."),
+        option(
+            "--activation",
+            group=NETWORK,
+            metavar="NAME[,NAME…]",
+            help="One for all layers, or one for each; a number in brackets: leaky_relu(0.1).",
+        ),
+        option("--loss", group=NETWORK, metavar="NAME", help="mse, sse, half_sse, mae, huber, bce, bce_sum or ce."),
+        option("--reduction", group=NETWORK, type=click.Choice(["mean", "sum"]), help="Over the batch."),
+        option(
+            "--optimizer",
+            group=NETWORK,
+            metavar="NAME",
+            help="sgd, momentum, nesterov, rmsprop, adagrad, adam or adamw; options in brackets: adam(beta1=0.8).",
+        ),
+        option("--lr", group=NETWORK, type=float, metavar="X", help="Learning rate."),
+        option(
+            "--x",
+            group=NETWORK,
+            metavar="DATA",
+            help="Inputs: 1,2,3; samples apart by ';' or a .json, .csv, .npy or .npz file.",
+        ),
+        option("--y", group=NETWORK, metavar="DATA", help="Targets, likewise; for ce also class numbers from 0."),
+        option("--params", group=NETWORK, metavar="FILE", help="Parameters from a .npz, .safetensors or .json file."),
+        option(
+            "--seed",
+            group=NETWORK,
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="Seed of all numbers that are not given.",
+        ),
+        option("--init", group=NETWORK, type=click.Choice(["nice", "xavier", "he"]), help="How parameters are drawn."),
+        option(
+            "--l2",
+            group=NETWORK,
+            type=float,
+            metavar="X",
+            help="Adds half of this times the squared weights to the loss.",
+        ),
+        option("--frozen", group=NETWORK, metavar="NAME[,NAME…]", help="Parameters that are not updated, e.g. b1,b2."),
+        option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
+        option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
+    ]
+)
+
+output_options = all_of(
+    [
+        option("--json", "as_json", group=OUTPUT, is_flag=True, help="One JSON document, in full precision."),
+        option(
+            "--plain",
+            group=OUTPUT,
+            is_flag=True,
+            envvar="BACKPROP_PLAIN",
+            show_envvar=True,
+            help="ASCII, one fact a line; made to be read aloud.",
+        ),
+        option(
+            "--color",
+            "--colour",
+            "colour",
+            group=OUTPUT,
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            help="Colour.",
+        ),
+        option(
+            "-o",
+            "--output",
+            group=OUTPUT,
+            metavar="FILE",
+            default="-",
+            help="Write there: .svg is a picture, .json is JSON, anything else text.",
+        ),
+        option("--force", group=OUTPUT, is_flag=True, help="Overwrite the file if it is there."),
+        option("-q", "--quiet", group=OUTPUT, is_flag=True, help="Only the result."),
+    ]
+)
+"""Where the result goes, and in which form. See `Output`."""
+
+
+NETWORK_KEYS = (
+    "problem",
+    "net",
+    "activation",
+    "loss",
+    "reduction",
+    "optimizer",
+    "lr",
+    "x",
+    "y",
+    "params",
+    "seed",
+    "init",
+    "l2",
+    "frozen",
+    "bias",
+    "dtype",
+)
+OUTPUT_KEYS = ("as_json", "plain", "colour", "output", "force", "quiet")
+
+
+def sort_out(options: dict[str, Any]) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """What was typed, in three: the network's settings, the `Output`, and what is left, the command's own."""
+    network = {name: options.pop(name) for name in NETWORK_KEYS}
+    if network["frozen"] is not None:
+        network["frozen"] = [name.strip() for name in network["frozen"].split(",")]
+    output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS})
+    return network, output, options

@@ -1,0 +1,82 @@
+"""`backprop step`: one training step, every number with its formula, and proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+import backprop_cli as bp
+from backprop_cli.commands.options import (
+    SHOW,
+    GroupedCommand,
+    all_of,
+    network_options,
+    option,
+    output_options,
+    sort_out,
+)
+
+PARTS = ["forward", "loss", "backward", "update", "check"]
+SHOWS = ["symbols", "numbers", "both", "loops"]
+
+show_options = all_of(
+    [
+        option("--only", group=SHOW, type=click.Choice(PARTS), help="One part of the step."),
+        option("--layer", group=SHOW, type=click.IntRange(min=1), metavar="K", help="One layer, counted from 1."),
+        option(
+            "--show",
+            group=SHOW,
+            type=click.Choice(SHOWS),
+            default="both",
+            help="Formulas, arithmetic, both; or each kernel as a Python loop nest.",
+        ),
+        option(
+            "--steps",
+            group=SHOW,
+            type=click.IntRange(1, 100_000),
+            default=1,
+            metavar="N",
+            help="Run N steps: the loss and what moved, for each.",
+        ),
+        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        option(
+            "--check/--no-check", "checked", group=SHOW, default=True, help="Prove every gradient by all witnesses."
+        ),
+        option("-v", "--verbose", group=SHOW, is_flag=True, help="Work out every entry, and explain each kernel."),
+    ]
+)
+
+
+@click.command(cls=GroupedCommand)
+@network_options
+@show_options
+@output_options
+def step(**options: Any) -> int:
+    """Run one training step and show every number of it.
+
+    \b
+    Examples: backprop step --net 3-4-2
+              backprop step mazur --only backward
+              backprop step --net 2-2-1 --x "1,2;3,4" --optimizer adam --json
+
+    PROBLEM is a network such as 3-4-2, a preset such as mazur, or a TOML or JSON file. Options override it.
+    """
+    network, output, shown = sort_out(options)
+    steps, checked = shown.pop("steps"), shown.pop("checked")
+    run = bp.step(**network)
+    if shown["layer"]:
+        run.problem.network.check_layer(shown["layer"])
+    view = bp.View(**shown)
+    history = bp.History()
+    if steps > 1:
+        run = history.follow(run, steps)
+    wanted = checked and shown["only"] in (None, "check") and shown["show"] != "loops"
+    checks = bp.Checks(run.checks() if wanted else ())
+    if output.wants_json:
+        output.document(lambda: bp.step_document(run.problem, run.trace, checks, history.records))
+    elif steps > 1:
+        output.report(history.blocks(run, checks, view), f"backprop step {run.problem.net} --steps {steps}")
+    else:
+        output.report(run.blocks(view, checks), f"backprop step {run.problem.net}")
+    return checks.exit_code

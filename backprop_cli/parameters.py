@@ -1,0 +1,65 @@
+"""Where a network's parameters come from: a file, a problem's own table, or a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backprop_cli import files
+from backprop_cli.errors import ShapeError, UsageError, unknown
+from backprop_cli.network import Network
+
+INITS = ("nice", "xavier", "he")
+
+
+def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
+    """Parameters to start with. A weight is (outputs, inputs); a bias has one axis.
+
+    xavier: uniform in ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010). he: normal, σ = √(2 / inputs) (He et al.
+    2015). nice: like xavier, rounded to two decimals and never 0, for hand work. Biases are 0, except for nice.
+    """
+    if init not in INITS:
+        raise unknown("init", init, INITS)
+    outputs, inputs = (*shape, 1)[:2]
+    bound = sqrt(6 / (inputs + outputs))
+    if init == "nice":
+        steps = max(5, min(90, int(100 * bound)))
+        return rng.integers(1, steps + 1, shape) * rng.choice([-1, 1], shape) / 100
+    if len(shape) == 1:
+        return np.zeros(shape)
+    return rng.uniform(-bound, bound, shape) if init == "xavier" else rng.normal(0, sqrt(2 / inputs), shape)
+
+
+def parameters(network: Network, given: Any, init: str, rng: np.random.Generator, folder: Path) -> dict[str, Any]:
+    """Every parameter: the given ones, and the others drawn. A parameter drawn does not depend on which are given."""
+    shapes = network.shapes
+    drawn = {name: draw(init, shape, rng) for name, shape in shapes.items()}
+    if isinstance(given, str):
+        given = _named_in_order(files.read_tensors(str(folder / given)), shapes, given)
+    for name, value in given.items():
+        if name not in shapes:
+            raise unknown("parameter", name, shapes)
+        array = files.numbers(value, name)
+        if array.shape != shapes[name]:
+            raise ShapeError(
+                f"{name} has shape {array.shape}, but layer {name[1:]} of the net needs {shapes[name]} "
+                f"({'outputs, inputs' if len(shapes[name]) == 2 else 'outputs'})"
+            )
+        drawn[name] = array
+    return drawn
+
+
+def _named_in_order(tensors: Mapping[str, Any], shapes: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """A file's arrays under our names: by name where they match, else in order (PyTorch's 0.weight, 0.bias, …)."""
+    if set(tensors) <= set(shapes):
+        return dict(tensors)
+    if len(tensors) != len(shapes):
+        raise UsageError(
+            f"{path} holds {len(tensors)} arrays ({', '.join(tensors)}), but the net has {len(shapes)} parameters "
+            f"({', '.join(shapes)})"
+        )
+    return dict(zip(shapes, tensors.values(), strict=True))

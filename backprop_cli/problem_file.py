@@ -1,0 +1,69 @@
+"""What a problem file may say, and where problems come from: a file, a preset, or a bare description of a network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from backprop_cli import files
+from backprop_cli.errors import UsageError, unknown
+
+PRESETS = Path(__file__).parent / "presets"
+KEYS: dict[str, tuple[type, ...]] = {
+    "net": (str,), "activation": (str, list), "bias": (bool,), "loss": (str,), "reduction": (str,), "l2": (int, float),
+    "optimizer": (str,), "lr": (int, float), "frozen": (list,), "x": (), "y": (), "params": (dict, str),
+    "seed": (int,), "init": (str,), "dtype": (str,),
+}  # fmt: skip
+"""Every key, and the types its value may have; x and y are looked at later."""
+
+NAMES = {str: "text", list: "a list", dict: "a table", int: "a whole number", float: "a number", bool: "true or false"}
+DEFAULT_NET = "3-4-2"
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the program."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_source(source: str) -> tuple[dict[str, Any], Path]:
+    """What a source says, as the keys of a problem file, and the folder from which its own file names start.
+
+    `source` is a description (`3-4-2`), a preset, a .toml or .json file, or `-` for standard input. Raises UsageError,
+    which names every fault of a file at once, or InputError.
+    """
+    presets = preset_names()
+    if source in presets:
+        return files.read_table(str(PRESETS / f"{source}.toml")), PRESETS
+    if source != "-" and not source.endswith((".toml", ".json")):
+        if source[:1].isalpha() and " " not in source:
+            raise unknown("preset", source, presets)
+        return {"net": source}, Path()
+    table = files.read_table(source)
+    faults = [f"{_place(source, key)}: {fault}" for key, fault in find_faults(table)]
+    if faults:
+        raise UsageError("\n       ".join(faults))
+    if table.get("net", DEFAULT_NET) in presets:
+        table = {**files.read_table(str(PRESETS / f"{table.pop('net')}.toml")), **table}
+    return table, Path(source).parent
+
+
+def find_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every key that is unknown or has a value of the wrong type, and what is wrong with it."""
+    for key, value in table.items():
+        if key not in KEYS:
+            yield key, str(unknown("key", key, KEYS))
+        elif KEYS[key] and (not isinstance(value, KEYS[key]) or (isinstance(value, bool) and KEYS[key] != (bool,))):
+            yield key, f"{key} = {value!r}: expected {' or '.join(NAMES[kind] for kind in KEYS[key])}"
+        elif isinstance(value, list) and key in ("activation", "frozen") and not all(isinstance(v, str) for v in value):
+            yield key, f"{key} = {value!r}: expected a list of names in quotes"
+
+
+def _place(path: str, key: str) -> str:
+    """`problem.toml:3`, if the line on which a key stands can be found."""
+    if path.endswith(".toml"):
+        for number, line in enumerate(files.read_text(path).splitlines(), 1):
+            if re.match(rf"\s*\[?\"?{re.escape(key)}\"?\s*[=\]]", line):
+                return f"{path}:{number}"
+    return path

@@ -1,0 +1,101 @@
+"""A step as one JSON document, for other programs. Its form is a contract: `backprop.step/1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.notation import Notation
+from backprop_cli.problem import Problem
+from backprop_cli.trace import Trace
+from backprop_cli.verdict import Check
+
+CONVENTIONS = {
+    "x": "(samples, inputs)",
+    "W": "(outputs, inputs)",
+    "z": "z = a W^T + b",
+    "delta": "dL/dz",
+    "update": "w_new = w - lr * dL/dw",
+    "addresses": "counted from 1; with several samples the sample comes first, z1[3;2]",
+}
+
+
+def step_document(
+    problem: Problem, trace: Trace, checks: Iterable[Check], history: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Everything about one step. `history` has an entry for each step if there were several."""
+    network = problem.network
+    names = list(problem.params)
+    document = {
+        "schema": "backprop.step/1",
+        "problem": _settings(problem),
+        "conventions": {**CONVENTIONS, "loss": network.loss.doc, "reduction": f"{network.reduction} over the batch"},
+        "values": plain_numbers(trace.values),
+        "loss": float(trace["L"]),
+        "gradients": plain_numbers({name: trace[f"d{name}"] for name in names}),
+        "updated": plain_numbers({name: trace.values.get(f"{name}_new", trace[name]) for name in names}),
+        "optimizer_state": plain_numbers(
+            {name: trace.values.get(f"{name}_new", old) for name, old in problem.state.items()}
+        ),
+        "steps": [
+            {"ref": step.ref, "phase": step.phase, "formula": str(step.formula), "operands": dict(step.operands)}
+            for step in trace.steps
+        ],
+        "checks": check_list(trace, checks),
+    }
+    return document | ({"history": history} if history else {})
+
+
+def check_document(problem: Problem, trace: Trace, checks: Iterable[Check]) -> dict[str, Any]:
+    """The verdicts alone, the worst first."""
+    return {"schema": "backprop.check/1", "problem": _settings(problem), "checks": check_list(trace, checks)}
+
+
+def _settings(problem: Problem) -> dict[str, Any]:
+    network = problem.network
+    return {
+        "net": problem.net,
+        "activation": network.activations,
+        "loss": network.loss.name,
+        "reduction": network.reduction,
+        "optimizer": problem.optimizer.name,
+        "lr": problem.numbers["lr"],
+        "seed": problem.seed,
+        "step": problem.step,
+        "l2": network.l2,
+        "frozen": list(problem.frozen),
+        "options": {name: value for name, value in problem.numbers.items() if name != "lr"},
+    }
+
+
+def check_list(trace: Trace, checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """Verdicts, each with its worst entry by address."""
+    notation = Notation(trace)
+    return [
+        {
+            "ref": check.ref,
+            "witness": check.witness,
+            "max_abs_error": check.max_abs_error,
+            "max_rel_error": check.max_rel_error,
+            "verdict": check.verdict,
+            "reason": check.reason,
+            "checked": check.checked,
+            "total": check.total,
+            "floor": check.floor,
+            "worst": check.worst
+            and {
+                "address": notation.address(check.ref, check.worst.place),
+                "engine": check.worst.engine,
+                "witness": check.worst.witness,
+            },
+            "slopes": check.slopes,
+        }
+        for check in checks
+    ]
+
+
+def plain_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays as nested lists, numbers as numbers."""
+    return {ref: np.asarray(value, float).tolist() for ref, value in values.items()}

@@ -1,0 +1,30 @@
+"""Long work says how far it is: a bar on a terminal, now and then a line elsewhere, nothing if it is quick."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+T = TypeVar("T")
+PATIENCE = 5.0
+"""Seconds between two lines where there is no terminal."""
+
+
+def progress(items: Iterable[T], total: int, doing: str, quiet: bool = False) -> Iterator[T]:
+    """The same items, with progress told on standard error, which must be a terminal for the bar."""
+    if quiet:
+        yield from items
+    elif sys.stderr.isatty():
+        yield from track(items, doing, total, console=Console(stderr=True), transient=True)
+    else:
+        last = time.monotonic()
+        for number, item in enumerate(items, 1):
+            yield item
+            if time.monotonic() - last > PATIENCE and number < total:
+                last = time.monotonic()
+                print(f"{doing}: {number} of {total}", file=sys.stderr, flush=True)

@@ -1,0 +1,68 @@
+"""The page that greets people. It is a text and no more, so that it is there at once: nothing is imported for it."""
+
+COMMANDS = {
+    "step": "Run one training step and show every number of it.",
+    "check": "Check every gradient of a network, or somebody's claims.",
+    "doctor": "Report on this installation and this terminal.",
+    "help": "Help on a command, or on: exit-codes, networks, completion.",
+}
+"""Every command and what it does, in a line."""
+
+PAGE = f"""\
+backprop shows every number of back-propagation, with its formula, and proves it.
+
+Usage: backprop COMMAND [OPTIONS]
+
+Try these:
+  backprop step --net 3-4-2          one training step of a small network
+  backprop step mazur                a published example, to the last digit
+  backprop check --net 784-128-10    every gradient of a large one, checked
+
+Commands:
+{chr(10).join(f"  {name:<8} {text}" for name, text in COMMANDS.items())}
+
+Options:
+  -h, --help     This page; after a command, help on it.
+  -V, --version  The version.
+"""
+
+TOPICS = {
+    "exit-codes": """\
+Exit codes:
+  0    done
+  1    checked, and something is wrong: a gradient that disagrees
+  2    the request makes no sense: unknown names, shapes that disagree, NaN
+  3    a file is missing, unreadable, or not valid TOML, JSON, ...
+  130  stopped with Ctrl-C
+""",
+    "networks": """\
+Networks:
+  3-4-2                                  dense layers, sigmoid
+  3-4-2 --activation relu,softmax        one activation for each layer
+  '4 dense8 relu dense3 softmax'         the general form
+  mazur, article-3-4-2, logistic, xor    presets; also mnist-mlp, tabular
+  problem.toml                           a file:
+
+    net = "2-2-2"
+    activation = "sigmoid"
+    loss = "half_sse"
+    optimizer = "sgd"
+    lr = 0.5
+    x = [0.05, 0.10]
+    y = [0.01, 0.99]
+    [params]
+    W1 = [[0.15, 0.20], [0.25, 0.30]]
+
+Activations: identity sigmoid tanh relu leaky_relu elu gelu silu softplus softmax
+Losses:      mse sse half_sse mae huber bce bce_sum ce
+Optimizers:  sgd momentum nesterov rmsprop adagrad adam adamw
+""",
+    "completion": """\
+Completion of commands and options with the Tab key:
+  bash   eval "$(_BACKPROP_COMPLETE=bash_source backprop)"
+  zsh    eval "$(_BACKPROP_COMPLETE=zsh_source backprop)"
+  fish   _BACKPROP_COMPLETE=fish_source backprop | source
+Put the line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish to keep it.
+""",
+}
+"""What `backprop help TOPIC` says."""
