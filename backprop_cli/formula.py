@@ -128,7 +128,11 @@ class Formula:
             raise FormulaError(f"not a formula: {self.text!r}") from error
         match statement:
             case ast.Assign(targets=[left], value=right) if isinstance(target := _read(left, self.text), Entry):
-                return target, _read(right, self.text)
+                tree = _read(right, self.text)
+                entries = [target, *(node for node in walk(tree) if isinstance(node, Entry))]
+                if both := {entry.name for entry in entries} & {axis for entry in entries for axis in entry.axes}:
+                    raise FormulaError(f"{', '.join(both)} cannot be both an axis and a value: {self.text!r}")
+                return target, tree
         raise FormulaError(f"a formula reads  name[axes] = expression, not {self.text!r}")
 
     @property

@@ -149,10 +149,10 @@ def backward(trace: Trace, wrt: Collection[str], of: str = "L") -> None:
         if done[source] > 1:
             so_far = f"d{source}_1" if done[source] == 2 else f"d{source}_1to{done[source] - 1}"
             total = f"d{source}" if done[source] == uses[source] else f"d{source}_1to{done[source]}"
-            trace.run(total, paths_added, "backward", p=so_far, q=path)
+            trace.run(total, paths_added, "backward", d1=so_far, d2=path)
 
 
-@kernel("d[...] = p[...] + q[...]")
-def paths_added(p: Any, q: Any) -> Any:
+@kernel("d[...] = d1[...] + d2[...]")
+def paths_added(d1: Any, d2: Any) -> Any:
     """A value that is used twice gets the gradients of both its uses."""
-    return p + q
+    return d1 + d2
