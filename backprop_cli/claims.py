@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from backprop_cli import files
 from backprop_cli.errors import ShapeError, UsageError
+from backprop_cli.numeric import one_sided
 from backprop_cli.trace import Trace
-from backprop_cli.verdict import Check, choose, judge
+from backprop_cli.verdict import Check, Precision, choose, judge
 
 RTOL = 1e-5
 """Claims may come from single precision, whose sums are off by about this much."""
@@ -21,10 +23,7 @@ def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
     The JSON that `backprop step --json` prints is understood too.
     """
-    tensors = files.read_tensors(path)
-    gradients = tensors.get("gradients")
-    if isinstance(gradients, Mapping):
-        tensors = {name: files.numbers(value, f"{path}: {name}") for name, value in gradients.items()}
+    tensors = files.read_tensors(path, under="gradients")
     named = {name.removeprefix("d") if name not in params else name: value for name, value in tensors.items()}
     if set(named) <= set(params):
         return named
@@ -45,8 +44,9 @@ def compare(trace: Trace, name: str, claimed: Any) -> Check:
         raise ShapeError(f"d{name}: the file has shape {claimed.shape}, the net needs {gradient.shape}{hint}")
     entries = choose(gradient.shape, None)
     floor = 1e-7 * float(abs(gradient).max(initial=0)) + 1e-12
-    check = judge(trace, f"d{name}", "claimed", entries, claimed[tuple(entries.T)], RTOL, floor)
-    if check.verdict == "agree":
+    sides = partial(one_sided, trace, name)
+    check = judge(trace, f"d{name}", "claimed", entries, claimed[tuple(entries.T)], Precision(RTOL, floor), sides)
+    if check.verdict != "disagree":
         return check
     samples, outputs = trace["y"].shape
     return check._replace(reason=_pattern(np.asarray(gradient, float), claimed, samples, outputs, floor))

@@ -9,7 +9,6 @@ import io
 import json
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +80,30 @@ def read_table(path: str) -> dict[str, Any]:
     return table
 
 
-def read_tensors(path: str) -> dict[str, Any]:
-    """Named arrays from .npz, .safetensors or .json, in the order of the file."""
-    readers: dict[str, Callable[[str], dict[str, Any]]] = {
-        ".npz": _read_npz,
-        ".safetensors": _read_safetensors,
-        ".json": _read_json_tensors,
-    }
-    reader = readers.get(Path(path).suffix)
-    if reader is None:
+def read_tensors(path: str, under: str = "") -> dict[str, Any]:
+    """Named arrays from .npz, .safetensors or .json, in the order in which a model has them.
+
+    In a JSON document they may stand one level down, under the name `under`. PyTorch's names tell their order
+    (0.weight, 0.bias, 2.weight, …); other names keep the order of the file.
+    """
+    suffix = Path(path).suffix
+    if suffix == ".npz":
+        tensors = _read_npz(path)
+    elif suffix == ".safetensors":
+        tensors = _read_safetensors(path)
+    elif suffix == ".json":
+        tensors = _read_json_tensors(path, under)
+    else:
         raise UsageError(f"{path}: named arrays come from a .npz, .safetensors or .json file")
-    return reader(path)
+    if all(name.endswith((".weight", ".bias")) for name in tensors):
+        return dict(sorted(tensors.items(), key=lambda item: _order(item[0])))
+    return tensors
+
+
+def _order(name: str) -> tuple[list[tuple[int, str]], bool]:
+    """Layers by their numbers (2 before 10), and in each the weight before the bias."""
+    layer, _, kind = name.rpartition(".")
+    return [(int(part) if part.isdigit() else -1, part) for part in layer.split(".")], kind == "bias"
 
 
 def read_array(source: str, name: str) -> Any:
@@ -187,14 +199,13 @@ def _read_safetensors(path: str) -> dict[str, Any]:
     return tensors
 
 
-def _read_json_tensors(path: str) -> dict[str, Any]:
+def _read_json_tensors(path: str, under: str) -> dict[str, Any]:
     table = read_json(path)
+    if isinstance(table, dict) and isinstance(table.get(under), dict):
+        table = table[under]
     if not isinstance(table, dict):
         raise InputError(f'{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}')
-    return {
-        name: value if isinstance(value, Mapping) else numbers(value, f"{path}: {name}")
-        for name, value in table.items()
-    }
+    return {name: numbers(value, f"{path}: {name}") for name, value in table.items()}
 
 
 def _read_csv(path: str) -> Any:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import sympy
 
 from backprop_cli.formula import NUMBERS, REDUCTIONS, Algebra, coordinates, positions
+from backprop_cli.numeric import one_sided
 from backprop_cli.trace import Step, Trace
-from backprop_cli.verdict import Check, choose, judge, skipped
+from backprop_cli.verdict import EXACT, Check, choose, judge, skipped
 
 DIGITS = 30
 """Decimal digits of sympy's arithmetic: enough that its own rounding never matters."""
@@ -31,9 +33,12 @@ KINK = "the loss has a kink exactly here; sympy's slope is that of one side"
 OCCURRENCES: Algebra = {
     **dict.fromkeys(NUMBERS, lambda *args: sum(args)),
     **dict.fromkeys(REDUCTIONS, sum),
+    **dict.fromkeys(("max", "min"), max),
+    **dict.fromkeys((">", "<", ">=", "<="), lambda p, q: 0),
+    "where": lambda c, p, q: max(p, q),
     "number": lambda number: 0,
 }
-"""Not a formula's value but how often ζ occurs in it: a number counts 0, ζ counts 1, and everything adds up."""
+"""Not a formula's value but how often ζ occurs in it: a number counts 0, ζ counts 1, and of branches one is taken."""
 
 
 class Sympy:
@@ -43,7 +48,6 @@ class Sympy:
         self.trace = trace
         self.steps = list(trace.of_phase("forward", "loss"))
         self.slopes: dict[tuple[str, tuple[int, ...]], Any] = {}
-        self.kinks: set[tuple[str, tuple[int, ...]]] = set()
 
     def check(self, ref: str, most: int | None = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at all entries or at `most` of them."""
@@ -54,10 +58,8 @@ class Sympy:
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), most)
         values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
-        check = judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), rtol=1e-9, floor=1e-14)
-        if check.verdict == "disagree" and self.kinks:
-            return check._replace(verdict="kink", reason="the loss has a kink here; sympy gives the slope of one side")
-        return check
+        sides = partial(one_sided, self.trace, ref)
+        return judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), EXACT, sides)
 
     def affordable(self, refs: Collection[str], budget: int) -> int | None:
         """How many entries of each of `refs` can be checked: None, all of them, if the work is within the budget.
@@ -120,7 +122,8 @@ class Sympy:
     def _algebra(self, at: tuple[str, tuple[int, ...]]) -> Algebra:
         """What operators mean when some of the numbers are expressions in ζ, near the value that ζ has at `at`.
 
-        Comparisons are decided by the numbers: near the point the loss is one smooth piece, unless it lies on a kink.
+        Comparisons are decided by the numbers: near the point the loss is one smooth piece. Exactly on a kink the
+        slope is that of one side.
         """
         value = sympy.Float(float(self.trace[at[0]][at[1]]), DIGITS)
 
@@ -128,9 +131,6 @@ class Sympy:
             difference = p - q
             if isinstance(difference, sympy.Expr):
                 difference = difference.xreplace({ZETA: value})
-                if abs(difference) < 1e-14:
-                    self.kinks.add(at)
-                    return 0
             return float(difference)
 
         return {

@@ -6,7 +6,7 @@ tell them from 0. That floor is part of the verdict, so that nobody has to guess
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -35,6 +35,13 @@ class Entry(NamedTuple):
         return self.abs_error / larger if larger else 0.0
 
 
+class Precision(NamedTuple):
+    """How good a witness is: relative to the larger number, and the size below which it can tell nothing."""
+
+    rtol: float
+    floor: float
+
+
 class Check(NamedTuple):
     """What one witness says about one gradient. `checked` of its `total` entries were looked at."""
 
@@ -47,7 +54,6 @@ class Check(NamedTuple):
     max_abs_error: float = 0.0
     max_rel_error: float = 0.0
     floor: float = 0.0
-    rtol: float = 0.0
     worst: Entry | None = None
     slopes: tuple[float, float] | None = None
 
@@ -75,27 +81,51 @@ class Checks:
             yield check
 
 
+EXACT = Precision(rtol=1e-9, floor=1e-14)
+"""A witness that loses no digits."""
+
+Sides = Callable[[Any], tuple[Any, Any]]
+"""The slopes of L to the left and to the right of some entries."""
+
+
 def judge(
-    trace: Trace, ref: str, witness: Witness, entries: Any, values: Any, rtol: float, floor: float, reason: str = ""
+    trace: Trace, ref: str, witness: Witness, entries: Any, values: Any, precision: Precision, sides: Sides
 ) -> Check:
     """Hold the engine's gradient `ref` against a witness's `values` at some `entries` (K, number of axes).
 
+    Where they disagree, L may have a kink: `sides` then gives both slopes, and anything between them is right.
     `max_rel_error` is over the entries where either number is above the floor: below it, no ratio means anything.
     A gradient computed in single precision is given the room that its digits need.
     """
-    precision = float(np.finfo(np.asarray(trace[ref]).dtype).eps)
-    rtol, floor = max(rtol, 1e4 * precision), max(floor, 10 * precision)
     gradient = np.asarray(trace[ref], float)
+    eps = float(np.finfo(np.asarray(trace[ref]).dtype).eps)
+    rtol, floor = max(precision.rtol, 1e4 * eps), max(precision.floor, 10 * eps)
     engine = gradient[tuple(entries.T)]
-    apart, larger = abs(engine - values), np.maximum(abs(engine), abs(values))
-    relative = np.divide(apart, larger, out=np.zeros_like(apart), where=larger > floor)
-    at = int(np.lexsort((apart, relative))[-1])
+    relative = _relative(engine, values, floor)
+    off = np.flatnonzero(relative > rtol)
+    slopes = None
+    if len(off):
+        left, right = sides(entries[off])
+        gap = floor * rtol + 1e-3 * np.maximum(abs(left), abs(right))
+        low, high = np.minimum(left, right) - gap, np.maximum(left, right) + gap
+        kinks = (abs(right - left) > gap) & (low <= engine[off]) & (engine[off] <= high)
+        if kinks.all():
+            slopes = (float(left[0]), float(right[0]))
+        values = np.array(values)
+        values[off[kinks]] = engine[off[kinks]]
+        relative = _relative(engine, values, floor)
+    apart = abs(engine - values)
+    at = off[0] if slopes else int(np.lexsort((apart, relative))[-1])
     worst = Entry(tuple(map(int, entries[at])), float(engine[at]), float(values[at]))
-    agree = bool((relative <= rtol).all())
-    return Check(
-        ref, witness, "agree" if agree else "disagree", reason, len(entries), gradient.size,
-        float(apart.max()), float(relative.max()), floor, rtol, worst,
-    )  # fmt: skip
+    verdict: Verdict = "kink" if slopes else "disagree" if (relative > rtol).any() else "agree"
+    errors = float(apart.max()), float(relative.max())
+    return Check(ref, witness, verdict, "", len(entries), gradient.size, *errors, floor, worst, slopes)
+
+
+def _relative(engine: Any, values: Any, floor: float) -> Any:
+    """How far apart two numbers are for their size; 0 where both are below the floor."""
+    larger = np.maximum(abs(engine), abs(values))
+    return np.divide(abs(engine - values), larger, out=np.zeros_like(larger), where=larger > floor)
 
 
 def skipped(trace: Trace, ref: str, witness: Witness, reason: str) -> Check:

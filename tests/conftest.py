@@ -18,7 +18,9 @@ Run = Callable[..., subprocess.CompletedProcess[bytes]]
 def backprop(tmp_path: Path) -> Run:
     """Run `backprop` with some arguments in an empty folder; the environment is clean but for what is given."""
 
-    def run(*arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(
+        *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
+    ) -> subprocess.CompletedProcess[bytes]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
         settings = {"PYTHONUTF8": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80", **(env or {})}
         command = [sys.executable, "-m", "backprop_cli", *arguments]

@@ -41,9 +41,12 @@ def test_shapes_that_disagree_are_both_named(shapes: dict[str, tuple[int, ...]],
 
 @pytest.mark.parametrize(
     "text",
-    ["", "z", "z[n] = ", "z[n] = foo(a[n])", "z[n] = a[n] if b else c", "z[y] = a[y]", "z[n] = a[n,...]", "z[n] = 'a'",
-     "z[n] = sum(a[n])", "z[n] = a[n] @ b[n]", "1 = a", "z[n] = a.b", "z[n] = n", "z[n] = exp(a[n], 2)", "z[n] = a[n]; y = 2"],
-)  # fmt: skip
+    [
+        *("", "z", "z[n] = ", "1 = a", "z[n] = a[n]; y = 2", "z[n] = 'a'", "z[n] = n", "z[n] = a.b"),
+        *("z[n] = foo(a[n])", "z[n] = exp(a[n], 2)", "z[n] = sum(a[n])", "z[n] = a[n] @ b[n]"),
+        *("z[n] = a[n] if b else c", "z[y] = a[y]", "z[n] = a[n,...]"),
+    ],
+)
 def test_what_is_not_in_the_language_is_refused(text: str) -> None:
     with pytest.raises(FormulaError):
         _ = Formula(text).tree
@@ -84,12 +87,19 @@ def expressions(draw: st.DrawFn, depth: int = 4) -> str:
     if depth == 0 or draw(st.booleans()):
         return draw(leaf)
     p, q = draw(expressions(depth - 1)), draw(expressions(depth - 1))
-    return draw(st.sampled_from([f"({p} + {q})", f"({p} - {q})", f"({p}) * ({q})", f"-({p})", f"tanh({p})", f"max({p}, {q})"]))
+    return draw(
+        st.sampled_from([f"({p} + {q})", f"({p} - {q})", f"({p}) * ({q})", f"-({p})", f"tanh({p})", f"max({p}, {q})"])
+    )
 
 
 @given(expressions(), st.lists(st.floats(-2, 2), min_size=1, max_size=3))
 def test_it_computes_what_python_computes(text: str, values: list[float]) -> None:
     z = np.array(values)
-    python = text.replace("z[n]", "z").replace("size[n]", str(len(z))).replace("tanh", "np.tanh").replace("max", "np.maximum")
+    python = (
+        text.replace("z[n]", "z")
+        .replace("size[n]", str(len(z)))
+        .replace("tanh", "np.tanh")
+        .replace("max", "np.maximum")
+    )
     expected = np.broadcast_to(eval(python, {"np": np, "z": z}), z.shape)
     np.testing.assert_allclose(Formula(f"a[n] = {text}").evaluate({"z": z}) if "z[n]" in text else expected, expected)

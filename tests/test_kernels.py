@@ -95,7 +95,9 @@ def test_gradient_equals_finite_difference(name: str) -> None:
 
     def loss(moved: Any) -> float:
         changed = through_inner(kernel, {**values, operand: moved})
-        return float(np.sum(weights * kernel.formula.evaluate({name: changed[name] for name in kernel.formula.operands})))
+        return float(
+            np.sum(weights * kernel.formula.evaluate({name: changed[name] for name in kernel.formula.operands}))
+        )
 
     value, step = np.asarray(values[operand], float), 1e-6
     slopes = np.zeros(value.shape)
@@ -106,13 +108,17 @@ def test_gradient_equals_finite_difference(name: str) -> None:
     np.testing.assert_allclose(gradient.run(values), slopes, rtol=1e-6, atol=1e-8)
 
 
+def bracket(test: Any) -> Any:
+    return sympy.Piecewise((1, test), (0, True))
+
+
 SYMBOLS: Algebra = {
     **{op: NUMBERS[op] for op in ("+", "-", "*", "/", "**", "neg", "sum", "mean", "number")},
     **{op: getattr(sympy, op) for op in ("exp", "log", "sqrt", "tanh", "erf")},
     "abs": sympy.Abs, "max": sympy.Max, "min": sympy.Min,
     "where": lambda c, p, q: sympy.Piecewise((p, c > 0), (q, True)),
-    ">": lambda p, q: sympy.Piecewise((1, p > q), (0, True)), "<": lambda p, q: sympy.Piecewise((1, p < q), (0, True)),
-    ">=": lambda p, q: sympy.Piecewise((1, p >= q), (0, True)), "<=": lambda p, q: sympy.Piecewise((1, p <= q), (0, True)),
+    ">": lambda p, q: bracket(p > q), "<": lambda p, q: bracket(p < q),
+    ">=": lambda p, q: bracket(p >= q), "<=": lambda p, q: bracket(p <= q),
 }  # fmt: skip
 
 
@@ -211,7 +217,9 @@ def test_cross_entropies_are_exact_for_logits_of_a_thousand(fused: str, outputs:
     a = kernel.inner.run({"z": z}) if kernel.inner else z
     loss = kernel.run({"z": z, "y": y})
     scale = outputs if fused == "sigmoid_bce" else 1
-    exact = {"softmax_ce": 2000.0, "sigmoid_bce": (2000 + math.log(2)) / 3, "sigmoid_bce_sum": 2000 + math.log(2)}[fused]
+    exact = {"softmax_ce": 2000.0, "sigmoid_bce": (2000 + math.log(2)) / 3, "sigmoid_bce_sum": 2000 + math.log(2)}[
+        fused
+    ]
     assert loss[0] == pytest.approx(exact, rel=1e-15)
     slope = kernel.gradients["z"].run({"dE": np.ones(1), "a": a, "y": y})
     expected = [[1, -1, 0]] if fused == "softmax_ce" else [[1 / scale, -1 / scale, 0.5 / scale]]
