@@ -165,12 +165,20 @@ def _load(path: str) -> Any:
         if sum(item.file_size for item in loaded.zip.infolist()) > LIMIT:
             raise InputError(f"{path}: unpacks to more than the limit of {LIMIT // 2**20} MiB")
         return dict(loaded)
-    except (ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError) as error:
+    except _broken() as error:
         if "pickle" in str(error) or "Object arrays" in str(error):
             raise InputError(
                 f"{path}: holds pickled Python objects, which are never loaded; save plain numbers"
             ) from None
         raise InputError(f"{path}: not a valid {Path(path).suffix} file") from None
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """What a broken file raises. Python asks only once something was raised, and by then zipfile is loaded."""
+    import zipfile
+    import zlib
+
+    return (ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def _read_npz(path: str) -> dict[str, Any]:
@@ -216,7 +224,7 @@ def _read_csv(path: str) -> Any:
         lines = lines[1:]
     values = []
     for line, cells in lines:
-        if bad := next((cell.strip() for cell in cells if not _is_number(cell)), None) is not None:
+        if (bad := next((cell.strip() for cell in cells if not _is_number(cell)), None)) is not None:
             raise InputError(f"{path}:{line}: {bad!r} is not a number")
         values.append([float(cell) for cell in cells])
     return numbers(values, path)

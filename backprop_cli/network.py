@@ -129,7 +129,7 @@ def build(
             raise unknown("activation", read_word(name).name, ACTIVATIONS)
     inputs, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
     layers = _place(words, bias)
-    if not layers or layers[-1].kernel.target != "a":
+    if not any(layer.sizes for layer in layers):
         raise UsageError(f"net {net!r} has no layer; write a net like {EXAMPLE}")
     last = layers[-1].kernel.name
     judge = judge or Word("ce" if last == "softmax" else "half_sse")
@@ -175,7 +175,7 @@ def _sizes(layer: Layer, word: Word) -> dict[str, int]:
     if word.size is not None and not layer.sizes:
         raise UsageError(f"{word.name}{word.size}: an activation has no size; write {word.name}")
     if len(given) != len(layer.sizes):
-        raise UsageError(f"layer {word.name!r} needs {len(layer.sizes)} size, e.g. {word.name}64")
+        raise UsageError(f"layer {word.name!r} needs a size, e.g. {word.name}64")
     if not all(1 <= size <= LARGEST for size in given):
         raise UsageError(f"layer {word.name}{given[0]}: a layer has from 1 to {LARGEST:,} units")
     return dict(zip(layer.sizes, given, strict=True))

@@ -70,7 +70,7 @@ def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[in
     if SHORT.fullmatch(net.strip()):
         inputs, *sizes = (read_size(part, net) for part in net.strip().split("-"))
         return inputs, _spell_out(net, sizes, activations or ["sigmoid"] * (len(sizes) - 1) + [last])
-    head, *parts = re.findall(r"[^\s(]+(?:\([^()]*\))?", net) or [""]
+    head, *parts = re.findall(r"[^\s()]+\([^()]*\)|\S+", net) or [""]
     return read_size(head, net), [read_word(part) for part in parts]
 
 

@@ -50,14 +50,19 @@ def all_of(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     return decorate
 
 
+def _presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """What the shell may complete a problem to, besides files."""
+    return [name for name in bp.preset_names() if name.startswith(incomplete)]
+
+
 network_options = all_of(
     [
-        click.argument("problem", required=False),
+        click.argument("problem", required=False, shell_complete=_presets),
         option("--net", group=NETWORK, metavar="SPEC", help="Network, e.g. 3-4-2 or '3 dense4 relu dense2 softmax'."),
         option(
             "--activation",
             group=NETWORK,
-            metavar="NAME[,NAME…]",
+            metavar="NAME[,NAME...]",
             help="One for all layers, or one for each; a number in brackets: leaky_relu(0.1).",
         ),
         option("--loss", group=NETWORK, metavar="NAME", help="mse, sse, half_sse, mae, huber, bce, bce_sum or ce."),
@@ -92,7 +97,7 @@ network_options = all_of(
             metavar="X",
             help="Adds half of this times the squared weights to the loss.",
         ),
-        option("--frozen", group=NETWORK, metavar="NAME[,NAME…]", help="Parameters that are not updated, e.g. b1,b2."),
+        option("--frozen", group=NETWORK, metavar="NAME[,NAME...]", help="Parameters not to update, e.g. b1,b2."),
         option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
         option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
     ]

@@ -38,9 +38,15 @@ WIDEST = 100
 """Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read us has left. Rich would end the program with 1, which means something else here."""
+        raise BrokenPipeError
+
+
 def write(blocks: Iterable[Block], screen: Screen, stream: TextIO, record: bool = False) -> Console:
     """Print blocks as they come. Returns the console, which can show them again if it was told to `record`."""
-    console = Console(
+    console = _Console(
         file=stream, width=screen.width, record=record, force_terminal=screen.colour,
         color_system="standard" if screen.colour else None, no_color=not screen.colour,
         highlight=False, markup=False, emoji=False, legacy_windows=False,
