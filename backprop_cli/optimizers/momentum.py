@@ -1,6 +1,6 @@
-"""Momentum: a heavy ball keeps rolling where it rolled before. (Polyak 1964; PyTorch's form, without damping)
+"""Momentum: a heavy ball keeps rolling where it rolled before.
 
-`v` is the velocity: a sum of past gradients in which the older ones fade.
+`v` is the velocity: a sum of past gradients in which the older ones fade. (Polyak 1964; PyTorch's form, no damping)
 """
 
 from typing import Any
