@@ -47,11 +47,18 @@ class Run:
         """The value of `until`, had the values in `changed` been different. Shapes as on the tape."""
         return self.trace.replay(until, **changed)
 
+    def walk(self, steps: int) -> Iterator[Run]:
+        """This run and those that follow, so many in all."""
+        run = self
+        for step in range(steps):
+            run = _run(run.problem.after(run.trace)) if step else run
+            yield run
+
     def after(self, steps: int = 1) -> Run:
         """The run so many steps later."""
         run = self
-        for _ in range(steps):
-            run = _run(run.problem.after(run.trace))
+        for run in self.walk(steps + 1):  # noqa: B007  the last one is wanted
+            pass
         return run
 
     def check(self, witnesses: Iterable[Witness] = WITNESSES, sample: int | None = None) -> list[Check]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli import files
+from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError
 from backprop_cli.numeric import one_sided
 from backprop_cli.trace import Trace
@@ -23,7 +23,7 @@ def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
 
     The JSON that `backprop step --json` prints is understood too.
     """
-    tensors = files.read_tensors(path, under="gradients")
+    tensors = arrays.read_tensors(path, under="gradients")
     named = {name.removeprefix("d") if name not in params else name: value for name, value in tensors.items()}
     if set(named) <= set(params):
         return named
@@ -38,7 +38,7 @@ def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
 def compare(trace: Trace, name: str, claimed: Any) -> Check:
     """A claimed gradient of the parameter `name` against the engine's; `reason` says what the difference looks like."""
     gradient = trace[f"d{name}"]
-    claimed = files.numbers(claimed, f"d{name}").astype(float)
+    claimed = arrays.numbers(claimed, f"d{name}").astype(float)
     if claimed.shape != gradient.shape:
         hint = "; it looks transposed" if claimed.T.shape == gradient.shape else ""
         raise ShapeError(f"d{name}: the file has shape {claimed.shape}, the net needs {gradient.shape}{hint}")

@@ -1,28 +1,17 @@
-"""Reading what people hand us: numbers typed on the command line, and files of many kinds.
-
-Nothing that is read is ever run: no pickle, no eval. Every trouble is one InputError that names the file.
-"""
+"""Reading the files that people hand us. Every trouble is one InputError that names the file, and the line."""
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from backprop_cli.errors import InputError, UsageError
+from backprop_cli.errors import InputError
 
 LIMIT = 256 * 2**20
 """The largest file that is read, in bytes."""
-
-ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
-"""The endings that make a text the name of a file of numbers."""
-
-SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 
 
 def read_bytes(path: str) -> bytes:
@@ -78,161 +67,3 @@ def read_table(path: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise InputError(f'{path}: expected named values such as net = "3-4-2" at the top level')
     return table
-
-
-def read_tensors(path: str, under: str = "") -> dict[str, Any]:
-    """Named arrays from .npz, .safetensors or .json, in the order in which a model has them.
-
-    In a JSON document they may stand one level down, under the name `under`. PyTorch's names tell their order
-    (0.weight, 0.bias, 2.weight, …); other names keep the order of the file.
-    """
-    suffix = Path(path).suffix
-    if suffix == ".npz":
-        tensors = _read_npz(path)
-    elif suffix == ".safetensors":
-        tensors = _read_safetensors(path)
-    elif suffix == ".json":
-        tensors = _read_json_tensors(path, under)
-    else:
-        raise UsageError(f"{path}: named arrays come from a .npz, .safetensors or .json file")
-    if all(name.endswith((".weight", ".bias")) for name in tensors):
-        return dict(sorted(tensors.items(), key=lambda item: _order(item[0])))
-    return tensors
-
-
-def _order(name: str) -> tuple[list[tuple[int, str]], bool]:
-    """Layers by their numbers (2 before 10), and in each the weight before the bias."""
-    layer, _, kind = name.rpartition(".")
-    return [(int(part) if part.isdigit() else -1, part) for part in layer.split(".")], kind == "bias"
-
-
-def read_array(source: str, name: str) -> Any:
-    """The array that `--x` or `--y` gives: `1,2,3`, samples apart by `;`, or a .json, .csv, .npy or .npz file."""
-    suffix = Path(source).suffix
-    if suffix == ".json":
-        value = read_json(source)
-        return numbers(value[name] if isinstance(value, dict) and name in value else value, f"{source}: {name}")
-    if suffix == ".csv":
-        return _read_csv(source)
-    if suffix == ".npy":
-        return numbers(_load(source), source)
-    if suffix == ".npz":
-        arrays = _read_npz(source)
-        if name not in arrays and len(arrays) != 1:
-            raise InputError(f"{source}: no array named {name!r}; it holds {', '.join(arrays) or 'nothing'}")
-        return numbers(arrays.get(name, next(iter(arrays.values()))), f"{source}: {name}")
-    try:
-        rows = [[float(part) for part in row.split(",")] for row in source.split(";")]
-    except ValueError:
-        raise UsageError(
-            f"--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) "
-            "or a .json, .csv, .npy or .npz file"
-        ) from None
-    return numbers(rows[0] if len(rows) == 1 else rows, name)
-
-
-def numbers(value: Any, what: str) -> Any:
-    """`value` as an array of finite numbers; raises UsageError saying what is wrong with it, and where."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise UsageError(f"{what}: rows of different lengths") from None
-    if array.dtype.kind not in "fiu":
-        raise UsageError(f"{what}: expected numbers, found {_first_stranger(value)!r}")
-    if not array.size:
-        raise UsageError(f"{what}: empty")
-    if not np.isfinite(array).all():
-        place = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0] + 1
-        bad = np.atleast_1d(array)[tuple(place - 1)]
-        raise UsageError(f"{what}[{','.join(map(str, place))}] is {bad}; every number must be finite")
-    return array
-
-
-def _first_stranger(value: Any) -> Any:
-    """The first thing in nested lists that is not a number."""
-    if isinstance(value, list):
-        return next((found for part in value if (found := _first_stranger(part)) is not None), None)
-    return None if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def _load(path: str) -> Any:
-    """What NumPy saved: an array from .npy, an archive of arrays from .npz. Pickled objects are refused, not loaded."""
-    content = read_bytes(path)
-    try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        if sum(item.file_size for item in loaded.zip.infolist()) > LIMIT:
-            raise InputError(f"{path}: unpacks to more than the limit of {LIMIT // 2**20} MiB")
-        return dict(loaded)
-    except _broken() as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            raise InputError(
-                f"{path}: holds pickled Python objects, which are never loaded; save plain numbers"
-            ) from None
-        raise InputError(f"{path}: not a valid {Path(path).suffix} file") from None
-
-
-def _broken() -> tuple[type[Exception], ...]:
-    """What a broken file raises. Python asks only once something was raised, and by then zipfile is loaded."""
-    import zipfile
-    import zlib
-
-    return (ValueError, EOFError, OSError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-
-def _read_npz(path: str) -> dict[str, Any]:
-    loaded = _load(path)
-    if not isinstance(loaded, dict):
-        raise InputError(f"{path}: a single array, not a .npz file of named ones")
-    return loaded
-
-
-def _read_safetensors(path: str) -> dict[str, Any]:
-    """The safetensors format: eight bytes with the header's length, a JSON header, raw numbers."""
-    content = read_bytes(path)
-    try:
-        start = 8 + int.from_bytes(content[:8], "little")
-        header = json.loads(content[8:start])
-        header.pop("__metadata__", None)
-        tensors = {}
-        for name, entry in header.items():
-            first, last = entry["data_offsets"]
-            flat = np.frombuffer(content[start + first : start + last], SAFETENSORS_TYPES[entry["dtype"]])
-            tensors[name] = flat.reshape(entry["shape"])
-    except KeyError as error:
-        raise InputError(f"{path}: {error} is missing or a type of number this program does not read") from None
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise InputError(f"{path}: not a valid .safetensors file") from None
-    return tensors
-
-
-def _read_json_tensors(path: str, under: str) -> dict[str, Any]:
-    table = read_json(path)
-    if isinstance(table, dict) and isinstance(table.get(under), dict):
-        table = table[under]
-    if not isinstance(table, dict):
-        raise InputError(f'{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}')
-    return {name: numbers(value, f"{path}: {name}") for name, value in table.items()}
-
-
-def _read_csv(path: str) -> Any:
-    """Rows of numbers; a first row of words is taken for a header."""
-    rows = [line.split(",") for line in read_text(path).splitlines() if line.strip()]
-    lines = list(enumerate(rows, 1))
-    if rows and not any(_is_number(cell) for cell in rows[0]):
-        lines = lines[1:]
-    values = []
-    for line, cells in lines:
-        if (bad := next((cell.strip() for cell in cells if not _is_number(cell)), None)) is not None:
-            raise InputError(f"{path}:{line}: {bad!r} is not a number")
-        values.append([float(cell) for cell in cells])
-    return numbers(values, path)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -2,88 +2,25 @@
 
     z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]
 
-says that entry (n, o) of z is a sum over i plus an entry of b. Python's own parser reads the line; what is kept is a
-tree of five kinds of node. Whoever wants something of a formula walks that tree: `evaluate` below computes it, other
-files print it, write it out with numbers, or turn it into loops.
-
-What may be written:
-
-    z[n,o]   W[...]   lr             an entry; `...` stands for any leading axes; a bare name is one number
-    + - * / **   > < >= <=           a comparison is 1 where it holds and 0 where it does not
-    exp log sqrt abs tanh erf        functions of one number
-    max(p, q)   min(p, q)   where(c, p, q)
-    sum[i](p)   mean[i,j](p)         over every value of the named axes
-    size[n]   2   0.5   pi
-
-Axis names are single letters that have a Unicode subscript, so that every formula can be printed properly.
+says that entry (n, o) of z is a sum over i plus an entry of b. What is kept is a tree of five kinds of node (see
+syntax.py). Whoever wants something of a formula walks that tree: `evaluate` below computes it, other files print it,
+write it out with numbers, or turn it into loops.
 """
 
 from __future__ import annotations
 
-import ast
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from backprop_cli.errors import ShapeError
-
-AXES = frozenset("aehijklmnoprstuvx")
-REDUCTIONS = ("sum", "mean")
-ARITY = {"exp": 1, "log": 1, "sqrt": 1, "abs": 1, "tanh": 1, "erf": 1, "max": 2, "min": 2, "where": 3}
-OPERATORS: dict[type[ast.AST], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.USub: "neg",
-    ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=",
-}  # fmt: skip
-
-
-class FormulaError(ValueError):
-    """A formula that its author must mend: it is not in the language above."""
-
-
-class Number(NamedTuple):
-    """A literal such as 2 or 0.5, or pi."""
-
-    value: float
-
-
-class Entry(NamedTuple):
-    """One entry of an array, `W[o,i]`; a plain number such as `lr` has no axes."""
-
-    name: str
-    axes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name}[{','.join(self.axes)}]" if self.axes else self.name
-
-
-class Size(NamedTuple):
-    """How many values an axis has: `size[n]`."""
-
-    axis: str
-
-
-class Apply(NamedTuple):
-    """An operator or a function and what it is applied to."""
-
-    op: str
-    args: tuple[Node, ...]
-
-
-class Reduce(NamedTuple):
-    """A sum or a mean over some axes."""
-
-    op: str
-    axes: tuple[str, ...]
-    body: Node
-
-
-Node = Number | Entry | Size | Apply | Reduce
+from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size, parse, walk
 
 Algebra = Mapping[str, Callable[..., Any]]
 """What each operator means, and each literal number: on floats, on symbols, on written terms."""
@@ -122,18 +59,7 @@ class Formula:
 
     @cached_property
     def _sides(self) -> tuple[Entry, Node]:
-        try:
-            (statement,) = ast.parse(self.text).body
-        except (SyntaxError, ValueError) as error:
-            raise FormulaError(f"not a formula: {self.text!r}") from error
-        match statement:
-            case ast.Assign(targets=[left], value=right) if isinstance(target := _read(left, self.text), Entry):
-                tree = _read(right, self.text)
-                entries = [target, *(node for node in walk(tree) if isinstance(node, Entry))]
-                if both := {entry.name for entry in entries} & {axis for entry in entries for axis in entry.axes}:
-                    raise FormulaError(f"{', '.join(both)} cannot be both an axis and a value: {self.text!r}")
-                return target, tree
-        raise FormulaError(f"a formula reads  name[axes] = expression, not {self.text!r}")
+        return parse(self.text)
 
     @property
     def name(self) -> str:
@@ -233,16 +159,6 @@ class Formula:
         return np.array(entries, dtype).reshape(self.shape(self.target, sizes))
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """A node and everything below it, left to right."""
-    yield node
-    match node:
-        case Apply(_, args):
-            yield from chain.from_iterable(map(walk, args))
-        case Reduce(_, _, body):
-            yield from walk(body)
-
-
 def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every way to place the axes: {'o': 0, 'i': 0}, {'o': 0, 'i': 1}, …"""
     ranges = [list(np.ndindex(*sizes[axis])) if axis == "..." else range(sizes[axis]) for axis in axes]
@@ -263,40 +179,3 @@ def _pair(entry: Entry, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     for axis in entry.axes:
         size, rest = (rest[:spread], rest[spread:]) if axis == "..." else (rest[0], rest[1:])
         yield axis, size
-
-
-def _read(node: ast.AST, text: str) -> Node:
-    """Python's tree, narrowed to ours."""
-
-    def axes(node: ast.AST) -> tuple[str, ...]:
-        parts = node.elts if isinstance(node, ast.Tuple) else [node]
-        names = tuple("..." if isinstance(part, ast.Constant) else getattr(part, "id", "") for part in parts)
-        if "..." in names[1:] or not all(name in AXES or name == "..." for name in names):
-            raise FormulaError(f"axes are letters from {''.join(sorted(AXES))}, `...` first: {text!r}")
-        return names
-
-    def read(node: ast.AST) -> Node:
-        match node:
-            case ast.Constant(value=int() | float() as number):
-                return Number(number)
-            case ast.Name(id="pi"):
-                return Number(math.pi)
-            case ast.Name(id=name):
-                return Entry(name, ())
-            case ast.Subscript(value=ast.Name(id="size"), slice=ast.Name(id=axis)):
-                return Size(axis)
-            case ast.Subscript(value=ast.Name(id=name), slice=place):
-                return Entry(name, axes(place))
-            case ast.UnaryOp(op=op, operand=arg) if type(op) in OPERATORS:
-                return Apply(OPERATORS[type(op)], (read(arg),))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-                return Apply(OPERATORS[type(op)], (read(left), read(right)))
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in OPERATORS:
-                return Apply(OPERATORS[type(op)], (read(left), read(right)))
-            case ast.Call(func=ast.Name(id=name), args=args) if ARITY.get(name) == len(args):
-                return Apply(name, tuple(map(read, args)))
-            case ast.Call(func=ast.Subscript(value=ast.Name(id=name), slice=place), args=[body]) if name in REDUCTIONS:
-                return Reduce(name, axes(place), read(body))
-        raise FormulaError(f"cannot read {ast.unparse(node)!r} in {text!r}")
-
-    return read(node)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import ast
 
-from backprop_cli.formula import Apply, Entry, Formula, Node, Number, Reduce, Size
+from backprop_cli.formula import Formula
 from backprop_cli.kernel import Kernel
+from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
 
 CALLS = {"exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt", "tanh": "np.tanh", "erf": "math.erf"}
 COMPARISONS = (">", "<", ">=", "<=")

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_cli.formula import Algebra, Apply, Entry, Formula, Node, Number, Reduce, Size
+from backprop_cli.formula import Algebra, Formula
+from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
 from backprop_cli.trace import Step, Trace
 
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli import files
+from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.network import Network
 
@@ -39,11 +39,11 @@ def parameters(network: Network, given: Any, init: str, rng: np.random.Generator
     shapes = network.shapes
     drawn = {name: draw(init, shape, rng) for name, shape in shapes.items()}
     if isinstance(given, str):
-        given = _named_in_order(files.read_tensors(str(folder / given)), shapes, given)
+        given = _named_in_order(arrays.read_tensors(str(folder / given)), shapes, given)
     for name, value in given.items():
         if name not in shapes:
             raise unknown("parameter", name, shapes)
-        array = files.numbers(value, name)
+        array = arrays.numbers(value, name)
         if array.shape != shapes[name]:
             raise ShapeError(
                 f"{name} has shape {array.shape}, but layer {name[1:]} of the net needs {shapes[name]} "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli import files
+from backprop_cli import arrays
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.network import Network, build
 from backprop_cli.optimizers import OPTIMIZERS, Optimizer
@@ -78,7 +78,7 @@ def load(source: str | None = None, **options: Any) -> Problem:
 
 def _from_here(value: Any) -> Any:
     """A file named in an option is looked for where we are, not beside the problem file."""
-    return str(Path(value).absolute()) if isinstance(value, str) and Path(value).suffix in files.ENDINGS else value
+    return str(Path(value).absolute()) if isinstance(value, str) and Path(value).suffix in arrays.ENDINGS else value
 
 
 def _assemble(table: Mapping[str, Any], folder: Path) -> Problem:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli import files
+from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError
 from backprop_cli.network import Network
 
@@ -26,8 +26,8 @@ def samples(network: Network, x: Any, y: Any, rng: np.random.Generator, folder: 
 
 def _array(value: Any, name: str, folder: Path) -> Any:
     if isinstance(value, str):
-        return files.read_array(str(folder / value) if Path(value).suffix in files.ENDINGS else value, name)
-    return files.numbers(value, name)
+        return arrays.read_array(str(folder / value) if Path(value).suffix in arrays.ENDINGS else value, name)
+    return arrays.numbers(value, name)
 
 
 def _rows(array: Any, width: int, name: str, what: str) -> Any:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import sympy
 
-from backprop_cli.formula import NUMBERS, REDUCTIONS, Algebra, coordinates, positions
+from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
 from backprop_cli.numeric import one_sided
+from backprop_cli.syntax import REDUCTIONS
 from backprop_cli.trace import Step, Trace
 from backprop_cli.verdict import EXACT, Check, choose, judge, skipped
 

@@ -11,13 +11,13 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "backprop_cli"
 
 FLOORS = [
-    ["errors", "welcome"],
+    ["errors", "welcome", "syntax"],
     ["formula"],
     ["kernel"],
     ["trace"],
     ["layers", "optimizers"],
     ["spec", "files"],
-    ["network", "problem_file"],
+    ["network", "problem_file", "arrays"],
     ["parameters", "samples"],
     ["problem"],
     ["verdict", "notation", "loops"],
@@ -32,7 +32,7 @@ FLOORS = [
 """From the ground up. What stands on one floor is independent of its neighbours."""
 
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
-LAZY = {"api.py": {"backprop_cli.symbolic"}, "__main__.py": {"backprop_cli.cli"}, "files.py": {"zipfile", "zlib"}}
+LAZY = {"api.py": {"backprop_cli.symbolic"}, "__main__.py": {"backprop_cli.cli"}, "arrays.py": {"zipfile", "zlib"}}
 """Imports inside functions: what is slow to load and not always needed."""
 
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

@@ -276,10 +276,7 @@ def test_a_mistake_is_one_error_line_and_an_exit_code(
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize(
-    "arguments",
-    [["step", "mazur"], ["check", "mazur"], ["doctor"], ["step", "3-2", "--loss", "nope"], [], ["step", "-h"]],
-)
+@pytest.mark.parametrize("command", ["step mazur", "check mazur", "doctor", "step 3-2 --loss nope", "step -h", "help"])
 def test_any_encoding_will_do(backprop: Run, encoding: str, command: str) -> None:
     found = backprop(*command.split(), env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
     text = (found.stdout + found.stderr).decode(encoding)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_cli.errors import ShapeError
-from backprop_cli.formula import Apply, Entry, Formula, FormulaError, Reduce, walk
+from backprop_cli.formula import Formula
+from backprop_cli.syntax import Apply, Entry, FormulaError, Reduce, walk
 
 DENSE = Formula("z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]")
 

@@ -64,19 +64,22 @@ def step(**options: Any) -> int:
     """
     network, output, shown = sort_out(options)
     steps, checked = shown.pop("steps"), shown.pop("checked")
-    run = bp.step(**network)
+    run = first = bp.step(**network)
     if shown["layer"]:
         run.problem.network.check_layer(shown["layer"])
     view = bp.View(**shown)
     history = bp.History()
     if steps > 1:
-        run = history.follow(run, steps)
+        for run in bp.progress(first.walk(steps), steps, "stepping", output.quiet):
+            history.add(run.problem, run.trace)
     wanted = checked and shown["only"] in (None, "check") and shown["show"] != "loops"
     checks = bp.Checks(run.checks() if wanted else ())
     if output.wants_json:
         output.document(lambda: bp.step_document(run.problem, run.trace, checks, history.records))
     elif steps > 1:
-        output.report(history.blocks(run, checks, view), f"backprop step {run.problem.net} --steps {steps}")
+        output.report(
+            history.blocks(run.problem, run.trace, checks, view), f"backprop step {run.problem.net} --steps {steps}"
+        )
     else:
         output.report(run.blocks(view, checks), f"backprop step {run.problem.net}")
     return checks.exit_code

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from backprop_cli.notation import Notation, number
+from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Gauge, Heading, Note
-from backprop_cli.render.report import CONVENTIONS, Report, View, describe
+from backprop_cli.render.proof import proof
+from backprop_cli.render.report import CONVENTIONS, View, describe
+from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check
-
-if TYPE_CHECKING:
-    from backprop_cli.api import Run
 
 MOST = 40
 """The most steps that get a line; of more, so many are picked evenly. --verbose shows all."""
@@ -25,18 +25,14 @@ class History:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
 
-    def follow(self, run: Run, steps: int) -> Run:
-        """Run so many steps, the first of which is `run`. Returns the last."""
-        self.records.append(record(run))
-        for _ in range(steps - 1):
-            run = run.after()
-            self.records.append(record(run))
-        return run
+    def add(self, problem: Problem, trace: Trace) -> None:
+        """Take note of a step."""
+        self.records.append(record(problem, trace))
 
-    def blocks(self, last: Run, checks: Iterable[Check], view: View) -> Iterator[Block]:
-        """A line for each step, and the checks of the last one."""
+    def blocks(self, problem: Problem, trace: Trace, checks: Iterable[Check], view: View) -> Iterator[Block]:
+        """A line for each step, and the checks of the last one, which is given."""
         yield Fact("Conventions", CONVENTIONS)
-        yield Fact("Problem", describe(last.problem))
+        yield Fact("Problem", describe(problem))
         yield Heading("STEPS")
         count = len(self.records)
         picked = (
@@ -54,19 +50,18 @@ class History:
         change = "had fallen to" if final < first else "had risen to" if final > first else "was still"
         start, end = (number(loss, view.digits).text for loss in (first, final))
         yield Note(f"Before step 1 the loss was {start}; before step {count} it {change} {end}.")
-        yield from Report(last.problem, last.trace, view).checked(checks)
+        yield from proof(Notation(trace), checks, view.digits)
 
 
-def record(run: Run) -> dict[str, Any]:
+def record(problem: Problem, trace: Trace) -> dict[str, Any]:
     """One step's line: the loss before it, the gradient's length, and the parameter that moved most."""
-    moves = {
-        name: run.trace[f"{name}_new"] - run.trace[name] for name in run.problem.params if f"{name}_new" in run.trace
-    }
-    gradients = [np.asarray(run.trace[f"d{name}"], float) for name in run.problem.params]
-    found = {"step": run.problem.step, "loss": float(run.trace["L"]), "moved": "nothing", "by": 0.0}
+    names = [name for name in problem.params if f"{name}_new" in trace]
+    moves = {name: trace[f"{name}_new"] - trace[name] for name in names}
+    gradients = [np.asarray(trace[f"d{name}"], float) for name in problem.params]
+    found = {"step": problem.step, "loss": float(trace["L"]), "moved": "nothing", "by": 0.0}
     found["gradient_norm"] = float(np.sqrt(sum((gradient**2).sum() for gradient in gradients)))
     if moves:
         name = max(moves, key=lambda each: abs(moves[each]).max())
-        index = tuple(map(int, np.unravel_index(abs(moves[name]).argmax(), moves[name].shape)))
-        found |= {"moved": Notation(run.trace).address(name, index), "by": float(moves[name][index])}
+        place = tuple(map(int, np.unravel_index(abs(moves[name]).argmax(), moves[name].shape)))
+        found |= {"moved": Notation(trace).address(name, place), "by": float(moves[name][place])}
     return found

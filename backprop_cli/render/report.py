@@ -12,7 +12,8 @@ from backprop_cli import loops
 from backprop_cli.notation import Notation, number
 from backprop_cli.problem import Problem
 from backprop_cli.remarks import remarks
-from backprop_cli.render.blocks import Block, Checked, Code, Fact, Formula, Heading, Matrix, Note, Outcome, Worked
+from backprop_cli.render.blocks import Block, Code, Fact, Formula, Heading, Matrix, Note, Worked
+from backprop_cli.render.proof import proof
 from backprop_cli.trace import Step, Trace
 from backprop_cli.verdict import Check
 from backprop_cli.worked import result, with_numbers, with_symbols
@@ -70,7 +71,7 @@ class Report:
             yield from self.steps("update")
             yield from self.frozen()
         if only in (None, "check"):
-            yield from self.checked(checks)
+            yield from proof(self.notation, checks, self.view.digits)
 
     def given(self) -> Iterator[Block]:
         """The input, and with --verbose every parameter."""
@@ -120,34 +121,6 @@ class Report:
     def frozen(self) -> Iterator[Block]:
         if self.problem.frozen:
             yield Note(f"Frozen, so not updated: {', '.join(map(self.notation.name, self.problem.frozen))}.")
-
-    def checked(self, checks: Iterable[Check]) -> Iterator[Block]:
-        """Each witness's verdict, and the outcome."""
-        found: list[Check] = []
-        for check in checks:
-            if not found:
-                yield Heading("CHECK")
-            found.append(check)
-            yield self.verdict(check)
-        if found:
-            yield outcome(found)
-
-    def verdict(self, check: Check) -> Checked:
-        """A check as a block; its worst entry is spelled out where something is wrong or kinked."""
-        worst = ""
-        if check.worst and check.verdict in ("disagree", "kink"):
-            entry = check.worst
-            engine, witness = (number(value, 10).text for value in (entry.engine, entry.witness))
-            who = check.witness.replace("_", " ")
-            worst = f"{self.notation.address(check.ref, entry.place)}: engine {engine}, {who} {witness}, "
-            worst += f"absolute error {entry.abs_error:.2e}, relative {entry.rel_error:.2e}"
-            if check.slopes:
-                left, right = (number(slope, self.view.digits).text for slope in check.slopes)
-                worst = (
-                    f"{self.notation.address(check.ref, entry.place)}: slope {left} to the left, {right} to the right; "
-                )
-                worst += f"the engine uses {number(entry.engine, self.view.digits).text}"
-        return Checked(self.notation.name(check.ref), check, worst)
 
     def loops(self) -> Iterator[Block]:
         """The loop nest of each kernel, once each, as Python that runs."""
@@ -246,20 +219,3 @@ def describe(problem: Problem) -> str:
     optimizer = f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}"
     loss = f"loss {network.loss.name} ({batch}{penalty})"
     return f"{problem.net}; {', '.join(network.activations)}; {loss}; {optimizer}; seed {problem.seed}"
-
-
-def outcome(checks: list[Check]) -> Outcome:
-    """The last word on some checks."""
-    wrong = [check for check in checks if check.verdict == "disagree"]
-    if wrong:
-        return Outcome(
-            False, f"{len(wrong)} of {len(checks)} checks disagree: {', '.join(dict.fromkeys(c.ref for c in wrong))}."
-        )
-    spoke = dict.fromkeys(check.witness.replace("_", " ") for check in checks if check.verdict != "skipped")
-    gradients = len({check.ref for check in checks})
-    sampled = any(check.checked < check.total for check in checks if check.verdict != "skipped")
-    kinks = sum(check.verdict == "kink" for check in checks)
-    text = f"All witnesses agree on {gradients} gradients: {', '.join(spoke)}{' (on a sample)' if sampled else ''}."
-    return Outcome(
-        True, text + (f" {kinks} of them lie on a kink, where any slope in between is right." if kinks else "")
-    )

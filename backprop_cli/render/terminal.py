@@ -104,10 +104,9 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
             yield from (Text(say(line)) for line in text.splitlines())
         case Checked(name, check, worst):
             mark, style = {"agree": ("✓", "good"), "disagree": ("✗", "bad")}.get(check.verdict, ("•", "note"))
-            label = f"{say(mark)} {check.verdict:<8} {say(name)} "
-            first, *rest = _wrapped(
-                say(f"{check.witness.replace('_', ' ')}: {check.summary}"), width - len(label), 0, ""
-            )
+            label = f"{say(mark)} {check.verdict:<8} {say(name):<7} "
+            said = say(f"{check.witness.replace('_', ' ')}: {check.summary}")
+            first, *rest = _wrapped(said, width - len(label), 0, "")
             yield Text.assemble((label, STYLES[style]), first)
             yield from (Text("    ") + line for line in rest)
             if worst:

@@ -1,0 +1,117 @@
+"""Cross-entropies: how surprised the network is by the truth.
+
+Taken from the probabilities, a loss loses everything once one of them rounds to 0 or 1. So each is also declared fused
+with the activation before it: the same formula, computed from the logits z.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+from backprop_cli.layers.activation import sigmoid, softplus
+from backprop_cli.layers.softmax import log_softmax, softmax
+
+
+@kernel("E[n] = -mean[o](y[n,o] * log(a[n,o]) + (1 - y[n,o]) * log(1 - a[n,o]))")
+def bce(a: Any, y: Any) -> Any:
+    """Binary cross-entropy, the mean over the outputs (PyTorch, Keras)."""
+    return -(_times_log(y, a) + _times_log(1 - y, 1 - a)).mean(-1)
+
+
+@bce.gradient("da[n,o] = dE[n] * (a[n,o] - y[n,o]) / (a[n,o] * (1 - a[n,o])) / size[o]")
+def bce_da(dE: Any, a: Any, y: Any) -> Any:
+    return dE[..., None] * (a - y) / (a * (1 - a)) / a.shape[-1]
+
+
+@bce.gradient("dy[n,o] = dE[n] * (log(1 - a[n,o]) - log(a[n,o])) / size[o]")
+def bce_dy(dE: Any, a: Any) -> Any:
+    return dE[..., None] * (np.log(1 - a) - np.log(a)) / a.shape[-1]
+
+
+@bce.fused(sigmoid)
+def sigmoid_bce(z: Any, y: Any) -> Any:
+    """The same from the logits: log(1 + e^z) − y·z, exact however large z is."""
+    return (softplus.body(z) - y * z).mean(-1)
+
+
+@sigmoid_bce.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o]) / size[o]")
+def sigmoid_bce_dz(dE: Any, a: Any, y: Any) -> Any:
+    """σ′ does not appear: ∂L/∂a has a(1 − a) below the line, and the slope σ′ = a(1 − a) cancels it."""
+    return dE[..., None] * (a - y) / a.shape[-1]
+
+
+@sigmoid_bce.gradient("dy[n,o] = -dE[n] * z[n,o] / size[o]")
+def sigmoid_bce_dy(dE: Any, z: Any) -> Any:
+    return -dE[..., None] * z / z.shape[-1]
+
+
+@kernel("E[n] = -sum[o](y[n,o] * log(a[n,o]) + (1 - y[n,o]) * log(1 - a[n,o]))")
+def bce_sum(a: Any, y: Any) -> Any:
+    """Binary cross-entropy, the sum over the outputs (article 4)."""
+    return -(_times_log(y, a) + _times_log(1 - y, 1 - a)).sum(-1)
+
+
+@bce_sum.gradient("da[n,o] = dE[n] * (a[n,o] - y[n,o]) / (a[n,o] * (1 - a[n,o]))")
+def bce_sum_da(dE: Any, a: Any, y: Any) -> Any:
+    return dE[..., None] * (a - y) / (a * (1 - a))
+
+
+@bce_sum.gradient("dy[n,o] = dE[n] * (log(1 - a[n,o]) - log(a[n,o]))")
+def bce_sum_dy(dE: Any, a: Any) -> Any:
+    return dE[..., None] * (np.log(1 - a) - np.log(a))
+
+
+@bce_sum.fused(sigmoid)
+def sigmoid_bce_sum(z: Any, y: Any) -> Any:
+    """The same from the logits."""
+    return (softplus.body(z) - y * z).sum(-1)
+
+
+@sigmoid_bce_sum.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o])")
+def sigmoid_bce_sum_dz(dE: Any, a: Any, y: Any) -> Any:
+    """σ′ does not appear: ∂L/∂a has a(1 − a) below the line, and the slope σ′ = a(1 − a) cancels it."""
+    return dE[..., None] * (a - y)
+
+
+@sigmoid_bce_sum.gradient("dy[n,o] = -dE[n] * z[n,o]")
+def sigmoid_bce_sum_dy(dE: Any, z: Any) -> Any:
+    return -dE[..., None] * z
+
+
+@kernel("E[n] = -sum[o](y[n,o] * log(a[n,o]))")
+def ce(a: Any, y: Any) -> Any:
+    """Cross-entropy between the targets and a softmax's probabilities."""
+    return -_times_log(y, a).sum(-1)
+
+
+@ce.gradient("da[n,o] = -dE[n] * y[n,o] / a[n,o]")
+def ce_da(dE: Any, a: Any, y: Any) -> Any:
+    return -dE[..., None] * y / a
+
+
+@ce.gradient("dy[n,o] = -dE[n] * log(a[n,o])")
+def ce_dy(dE: Any, a: Any) -> Any:
+    return -dE[..., None] * np.log(a)
+
+
+@ce.fused(softmax)
+def softmax_ce(z: Any, y: Any) -> Any:
+    """The same from the logits, exact however large they are."""
+    return -(y * log_softmax(z)).sum(-1)
+
+
+@softmax_ce.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o])")
+def softmax_ce_dz(dE: Any, a: Any, y: Any) -> Any:
+    """The softmax's slopes do not appear: the targets sum to 1, and ∂L/∂a times those slopes comes to a − y."""
+    return dE[..., None] * (a - y)
+
+
+@softmax_ce.gradient("dy[n,o] = -dE[n] * log(exp(z[n,o]) / sum[j](exp(z[n,j])))")
+def softmax_ce_dy(dE: Any, z: Any) -> Any:
+    return -dE[..., None] * log_softmax(z)
+
+
+def _times_log(p: Any, q: Any) -> Any:
+    """p · log(q), where 0 · log(0) is 0."""
+    return np.where(p == 0, 0, p * np.log(np.where(p == 0, 1, q)))

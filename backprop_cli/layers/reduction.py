@@ -1,0 +1,45 @@
+"""From the losses of the samples to one number L: their mean or sum, and what large weights cost."""
+
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+
+
+@kernel("L = mean[n](E[n])")
+def mean(E: Any) -> Any:
+    """The mean over the batch."""
+    return E.mean(-1)
+
+
+@mean.gradient("dE[n] = dL / size[n]")
+def mean_dE(dL: Any, E: Any) -> Any:
+    return dL / E.shape[-1] * np.ones_like(E)
+
+
+@kernel("L = sum[n](E[n])")
+def total(E: Any) -> Any:
+    """The sum over the batch."""
+    return E.sum(-1)
+
+
+@total.gradient("dE[n] = dL")
+def total_dE(dL: Any, E: Any) -> Any:
+    return dL * np.ones_like(E)
+
+
+@kernel("L = J + l2 / 2 * sum[o,i](W[o,i]**2)")
+def weight_penalty(J: Any, W: Any, l2: float) -> Any:
+    """Large weights cost: half λ times the sum of their squares is added to the loss J so far."""
+    return J + l2 / 2 * (W**2).sum((-2, -1))
+
+
+@weight_penalty.gradient("dJ = dL")
+def weight_penalty_dJ(dL: Any) -> Any:
+    return dL
+
+
+@weight_penalty.gradient("dW[o,i] = dL * l2 * W[o,i]")
+def weight_penalty_dW(dL: Any, W: Any, l2: float) -> Any:
+    return dL * l2 * W
