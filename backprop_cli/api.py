@@ -1,8 +1,9 @@
 """The engine from Python: run a step, look at its numbers, replay it, check it.
 
-import backprop_cli as bp
-t = bp.step("3-4-2", seed=7)
-t["dW1"]
+    t = bp.step("3-4-2", seed=7)
+    t["dW1"]
+
+Everything here is available from the package itself, as `bp.step` after `import backprop_cli as bp`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
 from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
-from backprop_cli.trace import Trace
+from backprop_cli.trace import Trace, canonical
 from backprop_cli.verdict import WITNESSES, Check, Witness
 
 SMALL = 400
@@ -33,19 +34,23 @@ QUICK, PATIENT = 80, 2000
 
 @dataclass(frozen=True)
 class Run:
-    """One training step that has been run. `run["dW1"]` is a value on its tape: an array, or a number."""
+    """One training step that has been run. `run["dW1"]` is a value on its tape: an array, or a number.
+
+    δ goes by either of its names, dz1 and delta1.
+    """
 
     problem: Problem
     trace: Trace
 
     def __getitem__(self, ref: str) -> Any:
-        if ref not in self.trace:
+        name = canonical(ref)
+        if name not in self.trace:
             raise KeyError(f"no {ref} on the tape; there are {', '.join(self.trace.values)}")
-        return self.trace[ref]
+        return self.trace[name]
 
     def replay(self, until: str, **changed: Any) -> Any:
         """The value of `until`, had the values in `changed` been different. Shapes as on the tape."""
-        return self.trace.replay(until, **changed)
+        return self.trace.replay(canonical(until), **{canonical(ref): value for ref, value in changed.items()})
 
     def walk(self, steps: int) -> Iterator[Run]:
         """This run and those that follow, so many in all."""

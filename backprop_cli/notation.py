@@ -74,7 +74,8 @@ def _minus(p: Term) -> Term:
 
 
 def _add(p: Term, q: Term) -> Term:
-    return Term(f"{p.within(SUM)} + {q.text if q.text[0] not in '−' and q.hold >= SUM else q.within(PRODUCT)}", SUM)
+    """A sum on the right needs no brackets, unless it begins with a minus."""
+    return Term(f"{p.within(SUM)} + {q.within(PRODUCT if q.text[0] == '−' else SUM)}", SUM)
 
 
 def _sum(terms: Iterator[Term]) -> Term:

@@ -111,6 +111,11 @@ def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
     return kernel
 
 
+def canonical(ref: str) -> str:
+    """A value's name on the tape: `delta1` is dz1; every other name is itself."""
+    return f"dz{ref[5:]}" if ref.startswith("delta") and ref[5:].isdigit() else ref
+
+
 def downstream(steps: list[Step], refs: Collection[str]) -> set[str]:
     """`refs` and every value that depends on one of them."""
     reached = set(refs)

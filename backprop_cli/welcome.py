@@ -56,6 +56,8 @@ Networks:
 Activations: identity sigmoid tanh relu leaky_relu elu gelu silu softplus softmax
 Losses:      mse sse half_sse mae huber bce bce_sum ce
 Optimizers:  sgd momentum nesterov rmsprop adagrad adam adamw
+
+A file of numbers or of a problem may have up to 256 MiB.
 """,
     "completion": """\
 Completion of commands and options with the Tab key:

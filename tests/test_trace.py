@@ -68,6 +68,13 @@ def test_replay_changes_only_what_depends_on_the_change_and_leaves_the_tape_alon
     assert trace.replay("c", c=7) == 7
 
 
+def test_delta_is_another_name_of_dz() -> None:
+    t = bp.step("mazur")
+    assert t["delta1"] is t["dz1"]
+    assert t.replay("delta1", W2=t["W2"] * 0).tolist() == [[0, 0]]
+    assert t.replay("dW1", delta1=t["dz1"] * 0).tolist() == [[0, 0], [0, 0]]
+
+
 def test_replay_reaches_gradients_and_updates_too() -> None:
     t = bp.step("mazur")
     moved = t.replay("W1_new", W2=t["W2"] * 0)

@@ -214,7 +214,7 @@ def describe(problem: Problem) -> str:
     network = problem.network
     count = len(problem.x)
     batch = "1 sample" if count == 1 else f"{network.reduction} over {count} samples"
-    options = ", ".join(f"{name} {value:g}" for name, value in problem.numbers.items() if name != "lr")
+    options = ", ".join(f"{name} {number(value).text}" for name, value in problem.numbers.items() if name != "lr")
     penalty = f", l2 {network.l2:g}" if network.l2 else ""
     optimizer = f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}"
     loss = f"loss {network.loss.name} ({batch}{penalty})"

@@ -2,7 +2,7 @@
 
 Run alone, on a quiet machine, from an installed package whose bytecode is compiled:
 
-    python -m pytest tests/benchmarks --ignore-glob='' -s
+    python -m pytest tests/benchmarks -o addopts=-q -s
 
 Each test prints its ratio and the ratio that was promised. PyTorch is compared with where it is installed; set
 BACKPROP_TORCH_PYTHON to the Python of an environment that has it.
