@@ -21,7 +21,7 @@ HOMES = {
     "api": ("Run", "check", "step"),
     "errors": ("BackpropError",),
     "problem_file": ("preset_names",),
-    "render.as_json": ("check_document", "step_document"),
+    "render.as_json": ("check_document", "step_document", "why_document"),
     "render.blocks": ("facts",),
     "render.history": ("History",),
     "render.output": ("Output",),

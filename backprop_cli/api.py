@@ -16,11 +16,15 @@ from typing import Any
 import numpy as np
 
 from backprop_cli import claims, numeric
+from backprop_cli.addresses import read_address
+from backprop_cli.errors import UsageError
+from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
 from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
 from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
+from backprop_cli.render.why import Why
 from backprop_cli.trace import Trace, canonical
 from backprop_cli.verdict import WITNESSES, Check, Witness
 
@@ -92,6 +96,26 @@ class Run:
             if sample is None:
                 sample = sympy.affordable(params, PATIENT if exhaustive else QUICK)
             yield from (sympy.check(name, sample) for name in params)
+
+    def why(self, address: str, digits: int = 6, most: int = 8, depth: int = 1) -> Why:
+        """The explanation of one number; `address` as people write it, W1[2,3] or delta1[2]. Raises UsageError."""
+        ref, place = read_address(address, Notation(self.trace))
+        if place is None:
+            shape = np.shape(self.trace[ref])
+            example = Notation(self.trace).address(ref, (0,) * len(shape))
+            raise UsageError(
+                f"{address} is a whole array of shape {shape}; ask about one entry of it, such as {example}"
+            )
+        return Why(self.trace, ref, place, digits, most, depth)
+
+    def checks_of(self, why: Why) -> Iterator[Check]:
+        """What the witnesses say about the one gradient that an explanation is about, if there is one."""
+        if why.source:
+            yield numeric.finite_difference(self.trace, why.source, why.place)
+            yield numeric.complex_step(self.trace, why.source, why.place)
+            from backprop_cli.symbolic import Sympy
+
+            yield Sympy(self.trace).check(why.source, why.place)
 
     def compare(self, path: str) -> list[Check]:
         """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""

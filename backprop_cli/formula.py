@@ -122,6 +122,17 @@ class Formula:
                 source.setdefault(axis, f"{entry.name} with shape {shape}")
         return sizes
 
+    def places(self, operand: str, index: Index, sizes: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+        """Every entry of `operand` that the target's entry at `index` reads: all z[n,j] for a softmax's a[n,o]."""
+        for entry in self.reads:
+            if entry.name == operand:
+                free = tuple(axis for axis in entry.axes if axis not in index)
+                yield from (coordinates(entry.axes, {**index, **more}) for more in positions(free, sizes))
+
+    def index(self, place: tuple[int, ...]) -> dict[str, Any]:
+        """An entry of the target as a value for each axis: (0, 2) of z[n,o] is {'n': 0, 'o': 2}."""
+        return dict(_pair(self.target, place))
+
     def shape(self, entry: Entry, sizes: Mapping[str, Any]) -> tuple[int, ...]:
         """The shape of `entry` once every axis has a size."""
         return coordinates(entry.axes, sizes)

@@ -55,9 +55,14 @@ def _literal(value: float) -> Term:
     return Term("π") if value == np.pi else number(value, 17)
 
 
+MINUS_ONE = Term("−1", SUM)
+
+
 def _times(p: Term, q: Term) -> Term:
     if p is ONE or q is ONE:
         return q if p is ONE else p
+    if p is MINUS_ONE:
+        return _minus(q)
     return Term(f"{p.within(PRODUCT)}·{q.within(POWER)}", PRODUCT)
 
 
@@ -70,12 +75,16 @@ def _power(p: Term, q: Term) -> Term:
 
 
 def _minus(p: Term) -> Term:
-    return Term(f"−{p.within(PRODUCT)}", SUM)
+    return MINUS_ONE if p is ONE else Term(f"−{_unsigned(p, PRODUCT)}", PRODUCT)
+
+
+def _unsigned(q: Term, hold: int) -> str:
+    """What stands behind a sign: in brackets if it begins with a minus of its own."""
+    return f"({q.text})" if q.text[0] == "−" or q.hold < hold else q.text
 
 
 def _add(p: Term, q: Term) -> Term:
-    """A sum on the right needs no brackets, unless it begins with a minus."""
-    return Term(f"{p.within(SUM)} + {q.within(PRODUCT if q.text[0] == '−' else SUM)}", SUM)
+    return Term(f"{p.within(SUM)} + {_unsigned(q, SUM)}", SUM)
 
 
 def _sum(terms: Iterator[Term]) -> Term:
@@ -86,7 +95,7 @@ def _sum(terms: Iterator[Term]) -> Term:
         return shown[0]
     dots = [Term(f"… {len(rest) - 1} more …")] if len(rest) > 1 else []
     first, *others = [*shown, *dots, *rest[-1:]]
-    return Term(" + ".join([first.within(SUM), *(term.within(PRODUCT) for term in others)]), SUM)
+    return Term(" + ".join([first.within(SUM), *(_unsigned(term, SUM) for term in others)]), SUM)
 
 
 def _mean(terms: Iterator[Term]) -> Term:
@@ -104,7 +113,7 @@ def _test(sign: str) -> Callable[[Term, Term], Term]:
 
 WRITTEN: Algebra = {
     "+": _add,
-    "-": lambda p, q: Term(f"{p.within(SUM)} − {q.within(PRODUCT)}", SUM),
+    "-": lambda p, q: Term(f"{p.within(SUM)} − {_unsigned(q, PRODUCT)}", SUM),
     "*": _times, "/": _over, "**": _power, "neg": _minus,
     "exp": lambda p: Term(f"e^{p.within(ATOM)}", POWER),
     "log": _function("ln"), "sqrt": _function("√"), "tanh": _function("tanh"), "erf": _function("erf"),

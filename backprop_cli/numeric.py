@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.trace import Step, Trace
-from backprop_cli.verdict import EXACT, Check, Precision, Witness, choose, judge, skipped
+from backprop_cli.trace import Step, Trace, kernel_for
+from backprop_cli.verdict import EXACT, Check, Precision, Which, Witness, choose, judge, skipped
 
 REAL_ONLY = "erf"
 """The function that NumPy has for real numbers only; a formula that uses it has no complex step."""
@@ -28,14 +28,14 @@ BUDGET = 2**18
 """How many numbers one batch of nudges may hold; about what fits a processor's cache."""
 
 
-def finite_difference(trace: Trace, ref: str, most: int | None = None) -> Check:
-    """Central differences of L for `ref` (such as W1), at all entries or at `most` of them.
+def finite_difference(trace: Trace, ref: str, which: Which = None) -> Check:
+    """Central differences of L for `ref` (such as W1), at the entries `which` chooses.
 
     The step is ε^⅓ times the weight's scale, where the two kinds of error balance. The result is uncertain by about
     ε·L / step, so gradients near that are below the floor. What disagrees is looked at again from closer by: the curve
     may bend too much within the first step.
     """
-    entries = choose(np.shape(trace[ref]), most)
+    entries = choose(np.shape(trace[ref]), which)
     slopes = _central(trace, ref, entries, STEP)
     gradient = np.asarray(trace[f"d{ref}"], float)[tuple(entries.T)]
     off = np.flatnonzero(abs(gradient - slopes) > RTOL * np.maximum(abs(gradient), abs(slopes)))
@@ -47,13 +47,13 @@ def finite_difference(trace: Trace, ref: str, most: int | None = None) -> Check:
     return judge(trace, f"d{ref}", "finite_difference", entries, slopes, Precision(RTOL, floor), sides)
 
 
-def complex_step(trace: Trace, ref: str, most: int | None = None) -> Check:
+def complex_step(trace: Trace, ref: str, which: Which = None) -> Check:
     """The imaginary part of L after an imaginary nudge: the slope without subtraction, right to the last digits."""
     witness: Witness = "complex_step"
     steps = trace.of_phase("forward", "loss")
     if blocked := [step.kernel.name for step in steps if REAL_ONLY in step.formula.functions]:
         return skipped(trace, f"d{ref}", witness, f"{blocked[0]} uses erf, which NumPy has for real numbers only")
-    entries = choose(np.shape(trace[ref]), most)
+    entries = choose(np.shape(trace[ref]), which)
     tiny = 1e-30
     slopes = np.concatenate(
         [_nudged(trace, ref, part, 1j * tiny).imag / tiny for part in _batches(trace, ref, entries)]
@@ -155,6 +155,6 @@ def _one_by_one(trace: Trace, step: Step, copies: Mapping[str, Any], ref: str, e
         before = value[entry]
         value[entry] = before + by[row]
         here = {name: copy[row] for name, copy in copies.items()}
-        results.append(step.kernel.run(step.values({**trace.values, **here, ref: value})))
+        results.append(kernel_for(step, (ref,)).run(step.values({**trace.values, **here, ref: value})))
         value[entry] = before
     return np.stack(results)

@@ -57,7 +57,7 @@ def _targets(network: Network, array: Any, count: int) -> Any:
 def _drawn_target(network: Network, count: int, rng: np.random.Generator) -> Any:
     """A target for every sample: one output on, the others off; two decimals where outputs are not squashed."""
     if network.activations[-1] in ("sigmoid", "softmax"):
-        classes = max(network.outputs, 2)
+        classes = max(network.outputs, 1 if network.activations[-1] == "softmax" else 2)
         return np.eye(classes)[rng.integers(0, classes, count)][:, -network.outputs :]
     return rng.integers(-90, 91, (count, network.outputs)) / 100
 

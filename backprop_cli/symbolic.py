@@ -20,7 +20,7 @@ from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
 from backprop_cli.numeric import one_sided
 from backprop_cli.syntax import REDUCTIONS
 from backprop_cli.trace import Step, Trace
-from backprop_cli.verdict import EXACT, Check, choose, judge, skipped
+from backprop_cli.verdict import EXACT, Check, Which, choose, judge, skipped
 
 DIGITS = 30
 """Decimal digits of sympy's arithmetic: enough that its own rounding never matters."""
@@ -50,14 +50,14 @@ class Sympy:
         self.steps = list(trace.of_phase("forward", "loss"))
         self.slopes: dict[tuple[str, tuple[int, ...]], Any] = {}
 
-    def check(self, ref: str, most: int | None = None) -> Check:
-        """sympy's gradient of `ref` (such as W1) against the engine's, at all entries or at `most` of them."""
+    def check(self, ref: str, which: Which = None) -> Check:
+        """sympy's gradient of `ref` (such as W1) against the engine's, at the entries `which` chooses."""
         readers = self._readers(ref)
         uses = max(self._occurrences(step.ref) for step in readers)
         if uses > MOST_USES:
             reason = f"in one expression each unit would occur {uses:,} times; the other witnesses have no such limit"
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        entries = choose(np.shape(self.trace[ref]), most)
+        entries = choose(np.shape(self.trace[ref]), which)
         values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
         sides = partial(one_sided, self.trace, ref)
         return judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), EXACT, sides)

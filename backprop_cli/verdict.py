@@ -133,10 +133,16 @@ def skipped(trace: Trace, ref: str, witness: Witness, reason: str) -> Check:
     return Check(ref, witness, "skipped", reason, 0, np.size(trace[ref]))
 
 
-def choose(shape: tuple[int, ...], most: int | None) -> Any:
-    """Which entries to look at, (K, number of axes): all, or `most` of them spread evenly from first to last."""
+Which = int | tuple[int, ...] | None
+"""Which entries to look at: so many, spread evenly from first to last; this one (from 0); or all."""
+
+
+def choose(shape: tuple[int, ...], which: Which) -> Any:
+    """The entries that `which` means in an array of this shape, (K, number of axes)."""
+    if isinstance(which, tuple):
+        return np.array([which], int).reshape(1, len(shape))
     size = int(np.prod(shape))
-    flat = np.arange(size) if most is None or most >= size else np.unique(np.linspace(0, size - 1, most).astype(int))
+    flat = np.arange(size) if which is None or which >= size else np.unique(np.linspace(0, size - 1, which).astype(int))
     return np.stack(np.unravel_index(flat, shape), axis=-1).reshape(len(flat), len(shape))
 
 

@@ -3,6 +3,7 @@
 COMMANDS = {
     "step": "Run one training step and show every number of it.",
     "check": "Check every gradient of a network, or somebody's claims.",
+    "why": "Explain one number, with every path it takes to the loss.",
     "doctor": "Report on this installation and this terminal.",
     "help": "Help on a command, or on: exit-codes, networks, completion.",
 }
@@ -16,6 +17,7 @@ Usage: backprop COMMAND [OPTIONS]
 Try these:
   backprop step --net 3-4-2          one training step of a small network
   backprop step mazur                a published example, to the last digit
+  backprop why W1[1,1] mazur         one gradient, path by path, in words
   backprop check --net 784-128-10    every gradient of a large one, checked
 
 Commands:

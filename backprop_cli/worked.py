@@ -18,13 +18,21 @@ from backprop_cli.trace import Step
 
 
 class Leaves:
-    """An array whose entries come out as written terms."""
+    """An array whose entries are made when they are asked for: written terms, for instance."""
 
-    def __init__(self, write: Callable[[tuple[int, ...]], Term]) -> None:
-        self.write = write
+    def __init__(self, make: Callable[[tuple[int, ...]], Any]) -> None:
+        self.make = make
 
-    def __getitem__(self, index: tuple[int, ...]) -> Term:
-        return self.write(index)
+    def __getitem__(self, index: tuple[int, ...]) -> Any:
+        return self.make(index)
+
+
+def leaves(notation: Notation, ref: str, write: Callable[[str, tuple[int, ...]], Term]) -> Any:
+    """A value whose entries are written by `write`; a gradient that is 1 by definition is written as nothing."""
+    shape = np.shape(notation.trace[ref])
+    if ref in notation.ones:
+        return Leaves(lambda place: ONE) if shape else ONE
+    return Leaves(partial(write, ref)) if shape else write(ref, ())
 
 
 def with_numbers(notation: Notation, step: Step, index: tuple[int, ...], digits: int) -> str:
@@ -47,12 +55,7 @@ def _right_side(
 ) -> str:
     formula = notation.line(step)
     shapes = {name: np.shape(notation.trace[ref]) for name, ref in step.operands.items()}
-    operands: dict[str, Any] = {}
-    for name, ref in step.operands.items():
-        if ref in notation.ones:
-            operands[name] = ONE if not shapes[name] else Leaves(lambda place: ONE)
-        else:
-            operands[name] = Leaves(partial(write, ref)) if shapes[name] else write(ref, ())
+    operands = {name: leaves(notation, ref, write) for name, ref in step.operands.items()}
     at = dict(zip(formula.target.axes, index, strict=True))
     return str(formula.at(at, operands, WRITTEN, formula.bind(shapes)).text)
 

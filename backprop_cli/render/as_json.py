@@ -9,6 +9,7 @@ import numpy as np
 
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem
+from backprop_cli.render.why import NUDGE, Why
 from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check
 
@@ -51,6 +52,35 @@ def step_document(
 def check_document(problem: Problem, trace: Trace, checks: Iterable[Check]) -> dict[str, Any]:
     """The verdicts alone, the worst first."""
     return {"schema": "backprop.check/1", "problem": _settings(problem), "checks": check_list(trace, checks)}
+
+
+def why_document(problem: Problem, why: Why, checks: Iterable[Check]) -> dict[str, Any]:
+    """One number: its value, its paths to the loss, what a nudge promises and does, and the verdicts."""
+    notation = why.notation
+    document: dict[str, Any] = {
+        "schema": "backprop.why/1",
+        "problem": _settings(problem),
+        "address": notation.address(why.ref, why.place),
+        "value": why.value,
+        "paths": None,
+    }
+    if why.source:
+        found = why.paths
+        document["paths"] = {
+            "count": found.number,
+            "total": found.total,
+            "engine": float(why.trace[f"d{why.source}"][why.place]),
+            "largest": [
+                {
+                    "product": path.product,
+                    "through": [notation.address(link.step.ref, link.place) for link in path.links],
+                    "slopes": [link.slope for link in path.links],
+                }
+                for path in found.largest
+            ],
+        }
+        document["nudge"] = {"by": NUDGE, "promised": NUDGE * found.total, "true": why.truth}
+    return document | {"checks": check_list(why.trace, checks)}
 
 
 def _settings(problem: Problem) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What a report is made of, before anyone decides how it looks on a terminal, in a pipe or as a picture."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -60,6 +62,13 @@ class Matrix(NamedTuple):
     entries: tuple[tuple[str, ...], ...]
 
 
+class Tree(NamedTuple):
+    """A name and what it leads to."""
+
+    name: str
+    branches: tuple[Tree, ...]
+
+
 class Code(NamedTuple):
     """Python source, shown as it is."""
 
@@ -81,7 +90,7 @@ class Outcome(NamedTuple):
     text: str
 
 
-Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Code | Checked | Outcome
+Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Code | Checked | Outcome
 
 
 def facts(table: Mapping[str, str]) -> Iterator[Fact]:

@@ -15,6 +15,7 @@ from backprop_cli.render.blocks import (
     Matrix,
     Note,
     Outcome,
+    Tree,
     Worked,
 )
 from backprop_cli.render.glyphs import fold, spell, visible
@@ -50,6 +51,8 @@ def _facts(block: Block) -> Iterator[str]:
         case Matrix(_, _, _, cells, entries):
             for names, numbers in zip(entries, cells, strict=True):
                 yield from (f"{name} = {number}" for name, number in zip(names, numbers, strict=True))
+        case Tree():
+            yield from _feeds(block)
         case Code(text):
             yield from text.splitlines()
         case Checked(name, check, worst):
@@ -58,3 +61,11 @@ def _facts(block: Block) -> Iterator[str]:
                 yield f"worst entry: {worst}"
         case Outcome(good, text):
             yield f"{'correct' if good else 'wrong'}: {text}"
+
+
+def _feeds(tree: Tree) -> Iterator[str]:
+    """A tree as sentences: `a1[1] feeds z2[1], z2[2]`."""
+    if tree.branches:
+        yield f"{tree.name} feeds {', '.join(branch.name for branch in tree.branches)}"
+        for branch in tree.branches:
+            yield from _feeds(branch)

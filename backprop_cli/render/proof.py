@@ -46,7 +46,8 @@ def outcome(checks: list[Check]) -> Outcome:
         return Outcome(True, f"Nothing was checked: {checks[0].reason}.")
     witnesses = ", ".join(dict.fromkeys(check.witness.replace("_", " ") for check in spoke))
     sample = " (on a sample)" if any(check.checked < check.total for check in spoke) else ""
-    text = f"All witnesses agree on {len({check.ref for check in spoke})} gradients: {witnesses}{sample}."
+    count = len({check.ref for check in spoke})
+    text = f"All witnesses agree on {count} gradient{'' if count == 1 else 's'}: {witnesses}{sample}."
     kinks = sum(check.verdict == "kink" for check in checks)
     more = f" {kinks} of the checks met a kink, where any slope in between is right." if kinks else ""
     return Outcome(True, text + more)

@@ -25,6 +25,7 @@ from backprop_cli.render.blocks import (
     Matrix,
     Note,
     Outcome,
+    Tree,
     Worked,
 )
 from backprop_cli.render.glyphs import fold, spell, visible
@@ -100,6 +101,9 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
             yield from _wrapped(say("→ " + text), width, 2, STYLES["note"])
         case Matrix():
             yield from _matrix(block, say, screen.width)
+        case Tree():
+            across = [f"  {line}" for line in map(say, _across(block))]
+            yield from map(Text, across if max(map(cell_len, across)) <= width else map(say, _down(block)))
         case Code(text):
             yield from (Text(say(line)) for line in text.splitlines())
         case Checked(name, check, worst):
@@ -160,3 +164,24 @@ def _matrix(block: Matrix, say: Callable[[str], str], width: int) -> Iterator[Te
         for name, row in zip(names[1:], cells, strict=True):
             numbers = "".join(" " * (column - cell_len(cell)) + cell for cell in row[part])
             yield Text.assemble(("    " + " " * (label - len(name)) + name, STYLES["index"]), (numbers, ""))
+
+
+def _across(tree: Tree) -> Iterator[str]:
+    """A tree from left to right."""
+    pad = " " * len(tree.name)
+    if not tree.branches:
+        yield tree.name
+    for number, branch in enumerate(tree.branches):
+        last = number == len(tree.branches) - 1
+        fork = "→" if len(tree.branches) == 1 else "┬→" if number == 0 else "└→" if last else "├→"
+        more = " " if len(tree.branches) == 1 else "  " if last else "│ "
+        first, *rest = _across(branch)
+        yield f"{tree.name if number == 0 else pad} {fork} {first}"
+        yield from (f"{pad} {more} {line}" for line in rest)
+
+
+def _down(tree: Tree, depth: int = 1) -> Iterator[str]:
+    """A tree from top to bottom, for a narrow screen."""
+    yield "  " * depth + tree.name
+    for branch in tree.branches:
+        yield from _down(branch, depth + len(tree.branches) // 2)

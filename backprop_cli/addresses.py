@@ -1,0 +1,63 @@
+"""One address for every number: `W1[2,3]`, `delta1[2]`, `L`; with several samples the sample comes first, `z1[3;2]`.
+
+People count from 1 and write as on paper, so the signs of the whiteboard are understood too: `δ₁[2]`, `∂L/∂W₁[2,3]`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+
+from backprop_cli.errors import UsageError, unknown
+from backprop_cli.notation import Notation
+from backprop_cli.trace import Trace, canonical
+
+SHAPE = re.compile(r"(?P<name>[^\[\]\s]+)\s*(\[(?P<index>[^\[\]]*)\])?")
+
+
+def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | None]:
+    """The value that an address names, and the entry (from 0); None if it names the whole value. Raises UsageError."""
+    trace = notation.trace
+    match = SHAPE.fullmatch(_typed(text))
+    if not match:
+        raise UsageError(f"cannot read the address {text!r}; write it like W1[2,3], z2[1], delta1[2] or L")
+    ref = _find(match["name"], trace)
+    shape = np.shape(trace[ref])
+    if match["index"] is None:
+        only = not shape or (notation.single and notation.axes.get(ref) == ("n",))
+        return ref, (0,) * len(shape) if only else None
+    try:
+        places = [int(part) for part in re.split(r"[,;]", match["index"])]
+    except ValueError:
+        raise UsageError(f"{text}: an index is made of whole numbers, counted from 1") from None
+    if notation.axes.get(ref, ())[:1] == ("n",) and notation.single and len(places) == len(shape) - 1:
+        places = [1, *places]
+    if len(places) != len(shape):
+        example = notation.address(ref, (0,) * len(shape))
+        raise UsageError(f"{text}: {ref} has {len(shape)} axes {shape}; write its first entry as {example}")
+    for place, size in zip(places, shape, strict=True):
+        if not 1 <= place <= size:
+            raise UsageError(f"{text}: there is no {place}; {ref} has shape {shape}, and indices count from 1")
+    return ref, tuple(place - 1 for place in places)
+
+
+def _typed(text: str) -> str:
+    """The signs of the whiteboard as they are typed: `∂L/∂W₁′` is dW1_new."""
+    plain = unicodedata.normalize("NFKC", text.strip())
+    plain = re.sub(r"(∂L/∂|dL/d)", "d", plain).replace("δ", "delta").replace("m̂", "mhat").replace("v̂", "vhat")
+    return re.sub(r"[′']", "_new", plain)
+
+
+def _find(name: str, trace: Trace) -> str:
+    """The value that people mean: aL is the last layer's output, m1 what the optimizer remembers of W1's gradients."""
+    ref = canonical(name)
+    if ref in trace:
+        return ref
+    layers = sum(re.fullmatch(r"z\d+", known) is not None for known in trace.values)
+    if name.endswith("L") and (last := canonical(f"{name[:-1]}{layers}")) in trace:
+        return last
+    if (found := re.fullmatch(r"([a-z]+)(\d+)", name)) and (slot := f"{found[1]}W{found[2]}") in trace:
+        return f"{slot}_new" if f"{slot}_new" in trace else slot
+    raise unknown("value", name, trace.values)

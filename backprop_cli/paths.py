@@ -1,0 +1,149 @@
+"""Every path along which one number reaches the loss, and what each is worth.
+
+A path is a chain of entries, W1[1,1] → z1[1] → a1[1] → z2[2] → L. What it is worth is the product of the slopes along
+it; the gradient is the sum over all paths. The slopes are read off the kernels' gradient formulas: with 1 for the
+gradient of one entry of the result and 0 for the others, what is left of the formula is that entry's slope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from heapq import nlargest
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_cli.formula import NUMBERS, Algebra
+from backprop_cli.notation import ONE, WRITTEN, Notation, Term
+from backprop_cli.trace import Step, Trace
+from backprop_cli.worked import Leaves, leaves
+
+Place = tuple[int, ...]
+
+
+class Link(NamedTuple):
+    """One step of a path: into entry `place` of what `step` gives, by its operand's entry `source`."""
+
+    step: Step
+    operand: str
+    source: Place
+    place: Place
+    slope: float
+
+
+class Path(NamedTuple):
+    """Links from a number to the loss, and their slopes multiplied."""
+
+    links: tuple[Link, ...]
+    product: float
+
+
+class Paths(NamedTuple):
+    """All paths of a number: their sum, how many there are, and the largest of them, the largest first."""
+
+    total: float
+    number: int
+    largest: list[Path]
+
+
+def paths(trace: Trace, ref: str, place: Place, most: int = 8) -> Paths:
+    """The paths from the entry `ref[place]` (from 0) to L, the `most` largest of them one by one.
+
+    Paths along which nothing flows at all, because a formula ignores the entry, are not counted; one through a dead
+    unit is, and is worth 0.
+    """
+    known: dict[tuple[str, Place], Paths] = {}
+    steps = list(trace.of_phase("forward", "loss"))
+
+    def explore(ref: str, place: Place) -> Paths:
+        if ref == "L":
+            return Paths(1.0, 1, [Path((), 1.0)])
+        if (ref, place) not in known:
+            total, count, found = 0.0, 0, []
+            for link in _links(trace, steps, ref, place):
+                rest = explore(link.step.ref, link.place)
+                total += link.slope * rest.total
+                count += rest.number
+                found += [Path((link, *path.links), link.slope * path.product) for path in rest.largest]
+            known[ref, place] = Paths(total, count, nlargest(most, found, key=lambda path: abs(path.product)))
+        return known[ref, place]
+
+    return explore(ref, place)
+
+
+def _links(trace: Trace, steps: list[Step], ref: str, place: Place) -> Iterator[Link]:
+    """Where an entry goes next: each entry of a later result that has a slope in it."""
+    for step in steps:
+        for operand, gradient in step.kernel.gradients.items():
+            if step.operands[operand] == ref:
+                formula, values = gradient.formula, _values(trace, step)
+                sizes = formula.bind({name: np.shape(value) for name, value in values.items()})
+                index = formula.index(place)
+                outgoing = f"d{step.kernel.target}"
+                for target in dict.fromkeys(formula.places(outgoing, index, sizes)):
+                    lit = {**values, outgoing: Leaves(partial(_lit, target)) if target else 1.0}
+                    yield Link(step, operand, place, target, float(formula.at(index, lit, NUMBERS, sizes)))
+
+
+def _lit(target: Place, place: Place) -> float:
+    return float(place == target)
+
+
+def _values(trace: Trace, step: Step) -> dict[str, Any]:
+    """What a step's gradients may read: its operands, its result, and something of the result's shape for dout."""
+    result = trace[step.ref]
+    return {**step.values(trace.values), step.kernel.target: result, f"d{step.kernel.target}": result}
+
+
+# --- a slope as text ------------------------------------------------------------------------------------------------
+
+ZERO = Term("0")
+"""The number 0, which takes everything it is multiplied with along."""
+
+
+def _sum(terms: Iterator[Term]) -> Term:
+    kept = [term for term in terms if term is not ZERO]
+    return WRITTEN["sum"](iter(kept)) if kept else ZERO
+
+
+def _mean(terms: Iterator[Term]) -> Term:
+    values = list(terms)
+    total = _sum(iter(values))
+    return total if total is ZERO or len(values) == 1 else WRITTEN["/"](total, Term(str(len(values))))
+
+
+def _minus(p: Term, q: Term) -> Term:
+    if q is ZERO:
+        return p
+    return WRITTEN["neg"](q) if p is ZERO else WRITTEN["-"](p, q)
+
+
+SLOPE: Algebra = {
+    **WRITTEN,
+    "*": lambda p, q: ZERO if p is ZERO or q is ZERO else WRITTEN["*"](p, q),
+    "/": lambda p, q: ZERO if p is ZERO else WRITTEN["/"](p, q),
+    "neg": lambda p: ZERO if p is ZERO else WRITTEN["neg"](p),
+    "+": lambda p, q: _sum(iter((p, q))),
+    "-": _minus,
+    "sum": _sum,
+    "mean": _mean,
+}
+"""Written mathematics from which the terms of all other entries fall out."""
+
+
+def written_slope(notation: Notation, link: Link, write: Callable[[str, Place], Term]) -> Term:
+    """A link's slope as a student would write it; `write` gives the operands, by name or by number."""
+    step = link.step
+    gradient = step.kernel.gradients[link.operand]
+    outgoing = f"d{step.kernel.target}"
+    shapes = {name: np.shape(value) for name, value in _values(notation.trace, step).items()}
+    refs = {**step.operands, step.kernel.target: step.ref}
+    formula = gradient.formula
+    operands: Mapping[str, Any] = {
+        **{name: leaves(notation, ref, write) for name, ref in refs.items()},
+        outgoing: Leaves(lambda at: ONE if at == link.place else ZERO) if link.place else ONE,
+    }
+    term = formula.at(formula.index(link.source), operands, SLOPE, formula.bind(shapes))
+    assert isinstance(term, Term)
+    return term

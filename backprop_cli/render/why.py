@@ -1,0 +1,228 @@
+"""Why is this number what it is? Where it comes from, which paths it takes to the loss, and what a nudge would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from backprop_cli.notation import PRODUCT, Notation, Term, number
+from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
+from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
+from backprop_cli.render.proof import proof
+from backprop_cli.trace import Step, Trace
+from backprop_cli.verdict import Check
+from backprop_cli.words import sentences
+from backprop_cli.worked import result, with_numbers
+
+NUDGE = 0.01
+MOST_SOURCES = 12
+"""The most sources of a number that are worked out on one level."""
+
+
+class Why:
+    """The explanation of one number, `ref[place]` on a tape."""
+
+    def __init__(self, trace: Trace, ref: str, place: Place, digits: int = 6, most: int = 8, depth: int = 1) -> None:
+        self.trace = trace
+        self.notation = Notation(trace)
+        self.ref = ref
+        self.place = place
+        self.digits = digits
+        self.most = most
+        self.depth = depth
+
+    @property
+    def source(self) -> str:
+        """The value whose way to the loss is asked about: W1 for W1 and for dW1; none for L or an updated weight."""
+        of = self.ref[1:] if self.ref[0] == "d" else self.ref
+        return of if f"d{of}" in self.trace and of[0] not in "LEJ" else ""
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        return float(self.trace[self.ref][self.place] if self.place else self.trace[self.ref])
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Its paths to the loss, `most` of them one by one."""
+        return paths(self.trace, self.source, self.place, self.most)
+
+    @property
+    def truth(self) -> float:
+        """How much the loss really changes if the number is a little larger."""
+        value = np.array(self.trace[self.source], float)
+        value[self.place] += NUDGE
+        with np.errstate(all="ignore"):
+            return float(self.trace.replay("L", **{self.source: value})) - float(self.trace["L"])
+
+    def blocks(self, checks: Iterable[Check] = ()) -> Iterator[Block]:
+        """Where it comes from, its paths to the loss, words, a nudge, and the witnesses' verdicts."""
+        yield Fact(self.notation.entry(self.ref, self.place), self._number(self.value))
+        asked = f"d{self.source}" if self.source and not self.trace.producer(self.ref) else self.ref
+        if asked == "L" and self.notation.loss_is_sample:
+            asked = "E"
+        yield from self.origin(asked)
+        if self.source:
+            yield from self.ways()
+            yield from self.cancelled()
+            yield Heading("IN WORDS")
+            yield from map(Note, sentences(self.notation, self.source, self.place, self.paths, self.digits))
+            yield from self.nudge()
+        yield from proof(self.notation, checks, self.digits)
+
+    # --- where it comes from ----------------------------------------------------------------------------------------
+
+    def origin(self, ref: str) -> Iterator[Block]:
+        """The formula with the numbers put in, and then those of its sources, one level after the other."""
+        yield Heading("WHERE IT COMES FROM")
+        level = [(ref, self.place if ref != "E" else (0,))]
+        for depth in range(self.depth + 1):
+            level = [(ref, place) for ref, place in level if self.trace.producer(ref)]
+            if depth and level:
+                yield Heading(f"Its sources, {depth} step{'s' if depth > 1 else ''} back", 2)
+            formula = ""
+            for ref, place in level[:MOST_SOURCES]:
+                step = self._step(ref)
+                if formula != (formula := self.notation.formula(step)):
+                    yield Formula(formula)
+                yield self._worked(step, place)
+            if len(level) > MOST_SOURCES:
+                yield Note(f"and {len(level) - MOST_SOURCES} more.")
+            level = list(dict.fromkeys(read for ref, place in level for read in self._reads(self._step(ref), place)))
+
+    def _reads(self, step: Step, place: Place) -> Iterator[tuple[str, Place]]:
+        """The entries that one entry of a step's result is computed from."""
+        formula = step.formula
+        sizes = formula.bind({name: np.shape(self.trace[source]) for name, source in step.operands.items()})
+        index = formula.index(place)
+        for name in formula.operands:
+            if step.operands[name] not in self.notation.ones:
+                yield from ((step.operands[name], found) for found in formula.places(name, index, sizes))
+
+    def _step(self, ref: str) -> Step:
+        step = self.trace.producer(ref)
+        assert step is not None
+        return step
+
+    def _worked(self, step: Step, place: Place) -> Worked:
+        middle = with_numbers(self.notation, step, place, self.digits)
+        value = result(self.notation, step, place, self.digits)
+        return Worked(self.notation.entry(step.ref, place), "" if middle == value else middle, value)
+
+    # --- where it goes ----------------------------------------------------------------------------------------------
+
+    def ways(self) -> Iterator[Block]:
+        """A sketch, every path with its slopes as names and as numbers, and what they add up to."""
+        found, name = self.paths, self.notation.entry(self.source, self.place)
+        listed = [path for path in found.largest if path.product] or found.largest[:1]
+        yield Heading(f"FROM {name} TO THE LOSS: {_count(found, listed)}")
+        yield sketch(self.notation, name, [path.links for path in listed])
+        for number_, path in enumerate(listed, 1):
+            yield Formula(self._product(path, names=True))
+            yield Worked(f"path {number_}", self._product(path, names=False), self._signed(path.product))
+        most = max(abs(path.product) for path in listed)
+        for number_, path in enumerate(listed, 1):
+            share = abs(path.product) / most if most else 0
+            yield Gauge(f"path {number_}", self._signed(path.product), share, self._via(path))
+        if found.number > len(found.largest):
+            yield Fact("the others", self._signed(found.total - sum(path.product for path in found.largest)))
+        engine = self.trace[f"d{self.source}"]
+        yield Fact("total", f"{self._signed(found.total)}; the engine has {self._signed(engine[self.place])}")
+
+    def _product(self, path: Path, names: bool) -> str:
+        """A path's slopes, multiplied: as a student would write them."""
+
+        def write(ref: str, place: Place) -> Term:
+            if names:
+                return Term(self.notation.entry(ref, place))
+            return number(self.trace[ref][place] if place else self.trace[ref], self.digits)
+
+        slopes = [written_slope(self.notation, link, write) for link in path.links]
+        kept = [slope.within(PRODUCT) for slope in slopes if slope.text != "1"]
+        return "·".join(f"({text})" if text[0] == "−" else text for text in kept) or "1"
+
+    def _via(self, path: Path) -> str:
+        """The entries of the outer layers that tell one path from another."""
+        between = [
+            self.notation.entry(link.step.ref, link.place)
+            for link in path.links
+            if link.step.ref[0] == "z" and link.step.phase == "forward"
+        ]
+        return f"through {' → '.join(between)}" if between else "straight to the loss"
+
+    # --- more -------------------------------------------------------------------------------------------------------
+
+    def cancelled(self) -> Iterator[Block]:
+        """Where a fused loss goes past an activation: the slope that does not appear, and how it cancels."""
+        fused = next((step for step in self.trace.of_phase("loss") if step.kernel.plain), None)
+        if fused is None or not fused.kernel.plain or not fused.kernel.inner:
+            return
+        inner, z = fused.kernel.inner, fused.operands["z"]
+        a, slope = fused.operands[inner.target], self._step(f"d{z}")
+        long = Trace(**self.trace.values)
+        long.steps = [step for step in self.trace.steps if step.phase in ("forward", "loss")]
+        refs = {**fused.operands, "dE": "dE", "E": fused.ref, "da": f"d{a}"}
+        outer_kernel, inner_kernel = fused.kernel.plain.gradients[inner.target], inner.gradients["z"]
+        with np.errstate(all="ignore"):
+            long.run(f"d{a}", outer_kernel, "backward", **{name: refs[name] for name in outer_kernel.operands})
+            del long.values[f"d{z}"]
+            long.run(f"d{z}", inner_kernel, "backward", **{name: refs[name] for name in inner_kernel.operands})
+        notation = Notation(long)
+        yield Heading("THE SLOPE THAT DOES NOT APPEAR")
+        yield Note(f"The slope of the {inner.name} is missing on purpose. {slope.kernel.doc} The long way says")
+        for step in long.steps[-2:]:
+            yield Formula(notation.formula(step))
+        yield Note("and the short way comes to the same:")
+        yield Formula(self.notation.formula(slope))
+        place = self._output(z)
+        for step in long.steps[-2:]:
+            middle, value = with_numbers(notation, step, place, self.digits), result(notation, step, place, self.digits)
+            yield Worked(notation.entry(step.ref, place), middle, value)
+        yield self._worked(slope, place)
+
+    def _output(self, z: str) -> Place:
+        """The entry of the last z to show it for: the one asked about, or the first that the number reaches."""
+        if self.source == z:
+            return self.place
+        return next(
+            (link.place for link in self.paths.largest[0].links if link.step.ref == z), (0,) * np.ndim(self.trace[z])
+        )
+
+    def nudge(self) -> Iterator[Block]:
+        """What raising the value a little does to the loss: what the slope promises, and what really happens."""
+        name, slope = self.notation.entry(self.source, self.place), self.paths.total
+        written = number(slope, self.digits).within(PRODUCT)
+        yield Heading(f"IF {name} WERE {NUDGE:g} LARGER")
+        yield Fact("the slope promises", f"{NUDGE:g}·{written} = {self._signed(NUDGE * slope)}")
+        yield Fact("the loss changes by", self._signed(self.truth))
+
+    def _number(self, value: object) -> str:
+        return number(value, self.digits).text
+
+    def _signed(self, value: object) -> str:
+        """A number with its sign, even if that is a plus."""
+        text = self._number(value)
+        return text if text[0] == "−" or text == "0" else f"+{text}"
+
+
+def _count(found: Paths, listed: Sequence[Path]) -> str:
+    """How many paths there are, and how many of them are not listed, and why."""
+    count = f"{found.number:,} path{'' if found.number == 1 else 's'}"
+    if found.number > len(found.largest):
+        return f"{count}, the {len(listed)} largest shown"
+    zeros = found.number - len(listed)
+    return f"{count}, of which {zeros} {'is' if zeros == 1 else 'are'} worth 0" if zeros else count
+
+
+def sketch(notation: Notation, name: str, routes: Sequence[tuple[Link, ...]]) -> Tree:
+    """The part of the network that the routes run through, as a tree from `name` to the loss."""
+    branches: dict[str, list[tuple[Link, ...]]] = {}
+    for route in routes:
+        if route:
+            entry = notation.entry(route[0].step.ref, route[0].place)
+            branches.setdefault(entry, []).append(route[1:])
+    if list(branches) == [name]:  # E and L of a single sample are one
+        return sketch(notation, name, branches[name])
+    return Tree(name, tuple(sketch(notation, entry, rest) for entry, rest in branches.items()))
