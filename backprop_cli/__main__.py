@@ -10,7 +10,11 @@ def main() -> None:
     """The `backprop` command."""
     arguments = sys.argv[1:]
     if arguments in ([], ["-h"], ["--help"]) and "_BACKPROP_COMPLETE" not in os.environ:
-        sys.stdout.write(PAGE)
+        try:
+            sys.stdout.write(PAGE)
+            sys.stdout.flush()
+        except OSError:  # a closed pipe, a full disk: there is nobody to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     from backprop_cli.cli import run  # click costs more time than the greeting
 

@@ -11,7 +11,7 @@ import unicodedata
 import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
-from backprop_cli.notation import Notation
+from backprop_cli.notation import GREEK, Notation
 from backprop_cli.trace import Trace, canonical
 
 SHAPE = re.compile(r"(?P<name>[^\[\]\s]+)\s*(\[(?P<index>[^\[\]]*)\])?")
@@ -46,8 +46,10 @@ def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | 
 def _typed(text: str) -> str:
     """The signs of the whiteboard as they are typed: `∂L/∂W₁′` is dW1_new."""
     plain = unicodedata.normalize("NFKC", text.strip())
-    plain = re.sub(r"(∂L/∂|dL/d)", "d", plain).replace("δ", "delta").replace("m̂", "mhat").replace("v̂", "vhat")
-    return re.sub(r"[′']", "_new", plain)
+    plain = re.sub(r"(∂L/∂|dL/d)", "d", plain)
+    for word, sign in {"delta": "δ", **GREEK}.items():
+        plain = plain.replace(sign, word)
+    return re.sub(r"^(mhat|vhat|[a-z])_(?=[Wb]\d)", r"\1", re.sub(r"[′']", "_new", plain))
 
 
 def _find(name: str, trace: Trace) -> str:

@@ -8,7 +8,7 @@ Everything here is available from the package itself, as `bp.step` after `import
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from backprop_cli import claims, numeric
 from backprop_cli.addresses import read_address
-from backprop_cli.errors import UsageError
+from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
 from backprop_cli.render import terminal
@@ -26,7 +26,7 @@ from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
 from backprop_cli.render.why import Why
 from backprop_cli.trace import Trace, canonical
-from backprop_cli.verdict import WITNESSES, Check, Witness
+from backprop_cli.verdict import WITNESSES, Check, Witness, skipped
 
 SMALL = 400
 """A network with at most so many parameters has every entry checked numerically during a step."""
@@ -36,25 +36,47 @@ QUICK, PATIENT = 80, 2000
 """How much algebra a step, and an exhaustive check, may ask for: units times their uses in the composed loss."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """One training step that has been run. `run["dW1"]` is a value on its tape: an array, or a number.
 
-    δ goes by either of its names, dz1 and delta1.
+    Values go by the names of the tape, W1, z1, dW1, W1_new, or by an address, W1[2,3], counted from 1. δ goes by
+    either of its names, dz1 and delta1. The arrays cannot be changed: ask `replay` what would be, had they been
+    different.
     """
 
     problem: Problem
     trace: Trace
 
-    def __getitem__(self, ref: str) -> Any:
-        name = canonical(ref)
-        if name not in self.trace:
-            raise KeyError(f"no {ref} on the tape; there are {', '.join(self.trace.values)}")
-        return self.trace[name]
+    def __repr__(self) -> str:
+        return f"<step {self.problem.step} of {self.problem.net}: L = {self.trace['L']:.6g}>"
+
+    def __getitem__(self, address: str) -> Any:
+        ref, place = read_address(address, Notation(self.trace))
+        return self.trace[ref] if place is None or "[" not in address else self.trace[ref][place]
 
     def replay(self, until: str, **changed: Any) -> Any:
-        """The value of `until`, had the values in `changed` been different. Shapes as on the tape."""
-        return self.trace.replay(canonical(until), **{canonical(ref): value for ref, value in changed.items()})
+        """The value of `until`, had the values in `changed` been different. Shapes as on the tape.
+
+        Raises UsageError for a name that is not on the tape, ShapeError for another shape.
+        """
+        values = {}
+        for name, value in changed.items():
+            ref, array = canonical(name), np.asarray(value, float)
+            if ref not in self.trace:
+                raise unknown("value", name, self.trace.values)
+            if array.shape != np.shape(self.trace[ref]):
+                raise ShapeError(f"{name} has shape {array.shape}, but on the tape it has {np.shape(self.trace[ref])}")
+            values[ref] = array
+        if canonical(until) not in self.trace:
+            raise unknown("value", until, self.trace.values)
+        return self.trace.replay(canonical(until), **values)
+
+    @property
+    def loss_after(self) -> float:
+        """The loss once the step is taken."""
+        after = self.problem.after(self.trace)
+        return float(after.network.forward(after.params, after.x, after.y)["L"])
 
     def walk(self, steps: int) -> Iterator[Run]:
         """This run and those that follow, so many in all."""
@@ -82,6 +104,10 @@ class Run:
         Without `sample`, a large network is checked on a sample unless `exhaustive`; even then, algebra that would
         take minutes is done on a sample. Each check says how much it looked at.
         """
+        witnesses = tuple(witnesses)
+        for name in witnesses:
+            if name not in WITNESSES:
+                raise unknown("witness", name, WITNESSES)
         params = self.problem.params
         size = sum(map(np.size, params.values()))
         most = sample if sample is not None or exhaustive or size <= SMALL else SAMPLE
@@ -103,9 +129,7 @@ class Run:
         if place is None:
             shape = np.shape(self.trace[ref])
             example = Notation(self.trace).address(ref, (0,) * len(shape))
-            raise UsageError(
-                f"{address} is a whole array of shape {shape}; ask about one entry of it, such as {example}"
-            )
+            raise UsageError(f"{address} is a whole array of shape {shape}; ask about one entry, such as {example}")
         return Why(self.trace, ref, place, digits, most, depth)
 
     def checks_of(self, why: Why) -> Iterator[Check]:
@@ -120,7 +144,12 @@ class Run:
     def compare(self, path: str) -> list[Check]:
         """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""
         claimed = claims.read_claims(path, self.problem.params)
-        return [claims.compare(self.trace, name, value) for name, value in claimed.items()]
+        return [
+            claims.compare(self.trace, name, claimed[name])
+            if name in claimed
+            else skipped(self.trace, f"d{name}", "claimed", "not in the file")
+            for name in self.problem.params
+        ]
 
     def blocks(self, view: View | None = None, checks: Iterable[Check] = ()) -> Iterator[Block]:
         """The report on the step, block by block."""
@@ -136,18 +165,24 @@ class Run:
         return terminal.html(self.blocks())
 
 
-def step(problem: str | None = None, **options: Any) -> Run:
+def step(problem: str | Mapping[str, Any] | None = None, **options: Any) -> Run:
     """Run one training step.
 
-    `problem` is a description (`"3-4-2"`), a preset (`"mazur"`) or the path of a problem file; `options` are the keys
-    of such a file, as lists, arrays or text: `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
+    `problem` is a description (`"3-4-2"`), a preset (`"mazur"`), the path of a problem file, or what would stand in
+    one; `options` are the keys of such a file, as lists, arrays or text, as in
+    `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
     """
     return _run(load(problem, **options))
 
 
-def check(problem: str | None = None, sample: int | None = None, **options: Any) -> list[Check]:
-    """Run one step and hold every gradient against all witnesses, in every entry or in `sample` of each."""
-    return step(problem, **options).check(sample=sample)
+def check(
+    problem: str | Mapping[str, Any] | None = None,
+    witnesses: Iterable[Witness] = WITNESSES,
+    sample: int | None = None,
+    **options: Any,
+) -> list[Check]:
+    """Run one step and hold every gradient against the witnesses, in every entry or in `sample` of each."""
+    return step(problem, **options).check(witnesses, sample)
 
 
 def _run(problem: Problem) -> Run:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def read_tensors(path: str, under: str = "") -> dict[str, Any]:
         tensors = _read_json_tensors(path, under)
     else:
         raise UsageError(f"{path}: named arrays come from a .npz, .safetensors or .json file")
+    if not tensors:
+        raise InputError(f"{path}: holds no arrays")
     if all(name.endswith((".weight", ".bias")) for name in tensors):
         return dict(sorted(tensors.items(), key=lambda item: _order(item[0])))
     return tensors
@@ -134,11 +137,15 @@ def _read_safetensors(path: str) -> dict[str, Any]:
     content = files.read_bytes(path)
     try:
         start = 8 + int.from_bytes(content[:8], "little")
+        if not 8 < start <= len(content):
+            raise ValueError("a header that is longer than the file")
         header = json.loads(content[8:start])
         header.pop("__metadata__", None)
         tensors = {}
         for name, entry in header.items():
             first, last = entry["data_offsets"]
+            if not 0 <= first <= last <= len(content) - start:
+                raise ValueError("numbers beyond the end of the file")
             flat = np.frombuffer(content[start + first : start + last], SAFETENSORS_TYPES[entry["dtype"]])
             tensors[name] = flat.reshape(entry["shape"])
     except KeyError as error:
@@ -158,8 +165,8 @@ def _read_json_tensors(path: str, under: str) -> dict[str, Any]:
 
 
 def _read_csv(path: str) -> Any:
-    """Rows of numbers; a first row of words is taken for a header."""
-    rows = [line.split(",") for line in files.read_text(path).splitlines() if line.strip()]
+    """Rows of numbers apart by commas, semicolons or tabs; a first row of words is taken for a header."""
+    rows = [re.split(r"[,;\t]", line) for line in files.read_text(path).splitlines() if line.strip()]
     lines = list(enumerate(rows, 1))
     if rows and not any(_is_number(cell) for cell in rows[0]):
         lines = lines[1:]

@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError
+from backprop_cli.notation import number
 from backprop_cli.numeric import one_sided
 from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check, Precision, choose, judge
@@ -75,10 +76,10 @@ def _name(factor: float, samples: int, outputs: int) -> str:
         "−1": -1,
         "2": 2,
         "½": 1 / 2,
-        f"{samples} (the number of samples)": samples,
-        f"1/{samples} (the number of samples)": 1 / samples,
-        f"{outputs} (the number of outputs)": outputs,
-        f"1/{outputs} (the number of outputs)": 1 / outputs,
+        f"N = {samples}, the number of samples,": samples,
+        f"1/N, N = {samples} being the number of samples,": 1 / samples,
+        f"{outputs}, the number of outputs,": outputs,
+        f"1/{outputs}, {outputs} being the number of outputs,": 1 / outputs,
         **{f"10^{power}": 10.0**power for power in (-3, -2, -1, 1, 2, 3)},
     }
-    return next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), f"{factor:.6g}")
+    return next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), number(factor).text)

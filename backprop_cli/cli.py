@@ -10,7 +10,7 @@ from types import TracebackType
 import click
 
 from backprop_cli import __version__
-from backprop_cli.errors import BackpropError, unknown
+from backprop_cli.errors import BackpropError, InputError, unknown
 from backprop_cli.render.glyphs import spell, visible
 from backprop_cli.welcome import COMMANDS, PAGE
 
@@ -77,9 +77,14 @@ def run(arguments: list[str]) -> int:
     except BackpropError as error:
         complain(f"Error: {error}")
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has left; so do we
+    except SystemExit:  # click leaves by this door when whoever read us has left, or after a shell's completion
         return 0
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
+        if isinstance(error, BrokenPipeError):
+            return 0
+        complain(f"Error: cannot write: {error.strerror}")
+        return InputError.exit_code
 
 
 def complain(message: str) -> None:

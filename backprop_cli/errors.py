@@ -32,6 +32,11 @@ class InputError(BackpropError):
     exit_code = 3
 
 
+def plural(count: int, what: str) -> str:
+    """`1 sample`, `3 samples`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name nobody knows, with the nearest names that somebody does."""
     choices = sorted(known)

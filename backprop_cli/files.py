@@ -40,7 +40,9 @@ def read_text(path: str) -> str:
 def read_json(path: str) -> Any:
     """A JSON document."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path), object_pairs_hook=_once)
+    except _Twice as twice:
+        raise InputError(f"{path}: {twice} is given twice") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from None
     except RecursionError:
@@ -66,4 +68,17 @@ def read_table(path: str) -> dict[str, Any]:
             raise InputError(f"{path}: nested too deeply") from None
     if not isinstance(table, dict):
         raise InputError(f'{path}: expected named values such as net = "3-4-2" at the top level')
+    return table
+
+
+class _Twice(ValueError):
+    """A name that stands twice in one JSON object."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a name that stands twice would hide what the first one said."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(repr(next(name for name in names if names.count(name) > 1)))
     return table

@@ -19,11 +19,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from backprop_cli.formula import Formula
 
 Body = Callable[..., Any]
+
+
+class Range(NamedTuple):
+    """The numbers an option may take, as in `beta1: Annotated[float, Range(0, 1)] = 0.9`; the upper end is left out."""
+
+    low: float = -inf
+    high: float = inf
+    open: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        inside = isinstance(value, float | int) and isfinite(value) and self.low <= value < self.high
+        return inside and not (self.open and value == self.low)
+
+    def __str__(self) -> str:
+        bounds = [f"{'above' if self.open else 'at least'} {self.low:g}"] if self.low > -inf else []
+        return " and ".join(bounds + ([f"below {self.high:g}"] if self.high < inf else [])) or "a finite number"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +86,12 @@ class Kernel:
         """The parameters that have a default: numbers such as the slope of a leaky ReLU."""
         defaults = self.body.__defaults__ or ()
         return dict(zip(self.parameters[len(self.parameters) - len(defaults) :], defaults, strict=True))
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """What each option may be; without an annotation, any finite number."""
+        annotations = self.body.__annotations__
+        return {name: next(iter(getattr(annotations.get(name), "__metadata__", ())), Range()) for name in self.options}
 
     @property
     def operands(self) -> tuple[str, ...]:

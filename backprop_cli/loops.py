@@ -20,16 +20,17 @@ CALLS = {"exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt", "tanh": "np.tanh",
 COMPARISONS = (">", "<", ">=", "<=")
 
 
-def source(kernel: Kernel, formula: Formula) -> str:
-    """Python source of a function that computes `formula`, the kernel's own with every axis named, by loops.
+def source(name: str, kernel: Kernel, formula: Formula) -> str:
+    """Python source of a function `name` that computes `formula`, the kernel's own with every axis named, by loops.
 
     It takes what the kernel takes, and needs `import math, numpy as np`.
     """
     target = formula.target
     sizes = _sizes(formula)
-    takes = [name for name in kernel.operands if name in formula.operands or f"{name}." in " ".join(sizes.values())]
+    found = " ".join(sizes.values())
+    takes = [operand for operand in kernel.operands if operand in formula.operands or f"{operand}." in found]
     writer = _Writer()
-    writer.add(f"def {kernel.name}({', '.join(takes)}):")
+    writer.add(f"def {name}({', '.join(takes)}):")
     writer.depth += 1
     writer.add(f'"""{formula}"""')
     for axis, found in sizes.items():

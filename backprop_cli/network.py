@@ -123,7 +123,7 @@ def build(
     `activation` holds one name for all layers or one for each; only the short form (`3-4-2`) uses it. Without a loss,
     a softmax output gets cross-entropy and any other half the sum of squares. Raises UsageError.
     """
-    judge = read_word(loss) if loss else None
+    judge = None if loss is None else read_word(loss)
     for name in activation or ():
         if read_word(name).name not in ACTIVATIONS:
             raise unknown("activation", read_word(name).name, ACTIVATIONS)
@@ -139,7 +139,7 @@ def build(
     if reduction not in ("mean", "sum"):
         raise unknown("reduction", reduction, ("mean", "sum"))
     kernel = LOSSES[judge.name]
-    network = Network(inputs, layers, kernel, judge.settings(kernel.options), reduction, l2)
+    network = Network(inputs, layers, kernel, judge.settings(kernel.options, kernel.ranges), reduction, l2)
     count = sum(map(prod, network.shapes.values()))
     if count > LARGEST:
         raise UsageError(f"net {net!r} has {count:,} parameters; the most this program takes is {LARGEST:,}")
@@ -153,7 +153,7 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
     for word in words:
         layer = LAYERS.get(word.name if bias else f"{word.name}_no_bias") or LAYERS.get(word.name)
         if layer is None:
-            raise unknown("layer", word.name, LAYERS)
+            raise unknown("layer", word.name, [name for name in LAYERS if not name.endswith("_no_bias")])
         bends = layer.kernel.target == "a"
         if placed and (placed[-1].kernel.target == "a") == bends:
             if bends:
@@ -163,7 +163,11 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
             placed.append(Placed(KERNELS["identity"], number, {}, {}))
         number += not bends
         sizes = _sizes(layer, word)
-        placed.append(Placed(layer.kernel, number, sizes, {} if sizes else word.settings(layer.kernel.options)))
+        placed.append(
+            Placed(
+                layer.kernel, number, sizes, {} if sizes else word.settings(layer.kernel.options, layer.kernel.ranges)
+            )
+        )
     if placed and placed[-1].kernel.target != "a":
         placed.append(Placed(KERNELS["identity"], number, {}, {}))
     return tuple(placed)
@@ -171,6 +175,8 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
 
 def _sizes(layer: Layer, word: Word) -> dict[str, int]:
     """The sizes a word gives its layer: dense64 has 64 outputs. Raises UsageError."""
+    if layer.sizes and (word.options or any(size != int(size) for size in word.args)):
+        raise UsageError(f"layer {word.name}: its size is one whole number, as in {word.name}64, and it has no options")
     given = [*([] if word.size is None else [word.size]), *map(int, word.args)] if layer.sizes else []
     if word.size is not None and not layer.sizes:
         raise UsageError(f"{word.name}{word.size}: an activation has no size; write {word.name}")

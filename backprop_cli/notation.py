@@ -8,7 +8,7 @@ text is Unicode here; a terminal that lacks a sign gets another spelling later, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple
@@ -139,19 +139,21 @@ class Notation:
         """The letters of each value's axes, as its formula has them: z1 is (n, o), W1 is (o, i)."""
         axes: dict[str, tuple[str, ...]] = {}
         for step in self.trace.steps:
-            spread = next(
-                (
-                    axes[ref][: np.ndim(self.trace[ref]) - len(entry.axes) + 1]
-                    for entry in step.formula.reads
-                    if "..." in entry.axes and (ref := step.operands[entry.name]) in axes
-                ),
-                (),
-            )
-            formula = step.formula.spread(spread)
+            formula = step.formula.spread(self._dots(step, axes))
             for entry in formula.reads:
                 axes.setdefault(step.operands[entry.name], entry.axes)
             axes.setdefault(step.ref, formula.target.axes)
         return axes
+
+    def _dots(self, step: Step, axes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """What `...` stands for in a step: the axes of what it is a gradient of, or of the first value it reads."""
+        dotted = [entry for entry in (step.formula.target, *step.formula.reads) if "..." in entry.axes]
+        refs = {**step.operands, step.formula.target.name: step.ref[1:]}
+        for entry in dotted:
+            ref = refs[entry.name]
+            if ref in axes and ref in self.trace:
+                return axes[ref][: np.ndim(self.trace[ref]) - len(entry.axes) + 1]
+        return ()
 
     def line(self, step: Step) -> Formula:
         """A step's formula with every axis named."""
@@ -160,7 +162,7 @@ class Notation:
         )
 
     def name(self, ref: str, index: str = "") -> str:
-        """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′; `index` is written behind it."""
+        """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′, m̂_W₁; `index` is written behind it."""
         if ref == "E" and self.loss_is_sample:
             return "L"
         base, new, _ = ref.partition("_new")
@@ -168,10 +170,18 @@ class Notation:
         if base[0] == "d" and base[1:] in self.trace:
             inner = self.name(base[1:])
             written = inner.replace("z", "δ", 1) if inner[0] == "z" else f"∂L/∂{inner}"
+        elif slot := re.fullmatch(r"([a-z]+)([Wb]\d+)", base):
+            written = f"{GREEK.get(slot[1], slot[1])}_{_subscripted(slot[2])}"
         else:
-            word = next((word for word in GREEK if re.fullmatch(rf"{word}(\d*|[Wb]\d+)", base)), "")
+            word = next((word for word in GREEK if re.fullmatch(rf"{word}\d*", base)), "")
             written = _subscripted(GREEK.get(word, "") + base.removeprefix(word))
-        return written + ("′" if new else "") + index + (f" along path {path.replace('to', ' to ')}" if path else "")
+        return written + ("′" if new else "") + index + (self._way(ref, path) if path else "")
+
+    def _way(self, ref: str, path: str) -> str:
+        """Which use of a value a part of its gradient belongs to: ` through z₂`."""
+        step = self.trace.producer(ref)
+        outgoing = next((source for name, source in step.operands.items() if name[0] == "d"), "") if step else ""
+        return f", parts {path.replace('to', ' to ')}" if "to" in path else f" through {self.name(outgoing[1:])}"
 
     def index(self, ref: str, places: tuple[Any, ...]) -> str:
         """An index between brackets, the sample first and left out if there is only one: [2,3], [1;2]."""
@@ -217,7 +227,7 @@ class Notation:
 
     def _size(self, axis: str, step: Step) -> Term:
         sizes = self.line(step).bind({name: np.shape(self.trace[ref]) for name, ref in step.operands.items()})
-        return ONE if sizes[axis] == 1 else Term(str(sizes[axis]))
+        return ONE if sizes[axis] == 1 else Term(axis.upper())
 
 
 def _subscripted(name: str) -> str:

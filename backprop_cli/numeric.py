@@ -42,7 +42,7 @@ def finite_difference(trace: Trace, ref: str, which: Which = None) -> Check:
     closer = _central(trace, ref, entries[off], STEP / CLOSER)
     better = abs(gradient[off] - closer) < abs(gradient[off] - slopes[off])
     slopes[off[better]] = closer[better]
-    floor = 10 * EPS / STEP * max(abs(float(trace["L"])), 1e-3) / RTOL * (CLOSER if better.any() else 1)
+    floor = _noise(trace) / RTOL * (CLOSER if better.any() else 1)
     sides = partial(one_sided, trace, ref)
     return judge(trace, f"d{ref}", "finite_difference", entries, slopes, Precision(RTOL, floor), sides)
 
@@ -61,14 +61,19 @@ def complex_step(trace: Trace, ref: str, which: Which = None) -> Check:
     return judge(trace, f"d{ref}", witness, entries, slopes, EXACT, partial(one_sided, trace, ref))
 
 
-def one_sided(trace: Trace, ref: str, entries: Any) -> tuple[Any, Any]:
-    """The slopes of L to the left and to the right of some entries of `ref`."""
+def one_sided(trace: Trace, ref: str, entries: Any) -> tuple[Any, Any, float]:
+    """The slopes of L to the left and to the right of some entries of `ref`, and by how much they are uncertain."""
     here = float(trace["L"])
     left, right = [], []
     for up, down, width in _both_sides(trace, ref, entries, STEP / CLOSER):
         left.append((here - down) / width * 2)
         right.append((up - here) / width * 2)
-    return np.concatenate(left), np.concatenate(right)
+    return np.concatenate(left), np.concatenate(right), CLOSER * _noise(trace)
+
+
+def _noise(trace: Trace) -> float:
+    """The error of a slope that comes from the rounding of L alone, when the step is STEP."""
+    return 10 * EPS / STEP * max(abs(float(trace["L"])), 1e-3)
 
 
 def _central(trace: Trace, ref: str, entries: Any, step: float) -> Any:

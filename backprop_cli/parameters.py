@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import sqrt
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backprop_cli import arrays
-from backprop_cli.errors import ShapeError, UsageError, unknown
+from backprop_cli.errors import ShapeError, UsageError, plural, unknown
 from backprop_cli.network import Network
 
 INITS = ("nice", "xavier", "he")
@@ -34,12 +33,12 @@ def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
     return rng.uniform(-bound, bound, shape) if init == "xavier" else rng.normal(0, sqrt(2 / inputs), shape)
 
 
-def parameters(network: Network, given: Any, init: str, rng: np.random.Generator, folder: Path) -> dict[str, Any]:
+def parameters(network: Network, given: Any, init: str, rng: np.random.Generator) -> dict[str, Any]:
     """Every parameter: the given ones, and the others drawn. A parameter drawn does not depend on which are given."""
     shapes = network.shapes
     drawn = {name: draw(init, shape, rng) for name, shape in shapes.items()}
     if isinstance(given, str):
-        given = _named_in_order(arrays.read_tensors(str(folder / given)), shapes, given)
+        given = _named_in_order(arrays.read_tensors(given), shapes, given)
     for name, value in given.items():
         if name not in shapes:
             raise unknown("parameter", name, shapes)
@@ -58,8 +57,6 @@ def _named_in_order(tensors: Mapping[str, Any], shapes: Mapping[str, Any], path:
     if set(tensors) <= set(shapes):
         return dict(tensors)
     if len(tensors) != len(shapes):
-        raise UsageError(
-            f"{path} holds {len(tensors)} arrays ({', '.join(tensors)}), but the net has {len(shapes)} parameters "
-            f"({', '.join(shapes)})"
-        )
+        found, needed = plural(len(tensors), "array"), plural(len(shapes), "parameter")
+        raise UsageError(f"{path} holds {found} ({', '.join(tensors)}), but the net has {needed} ({', '.join(shapes)})")
     return dict(zip(shapes, tensors.values(), strict=True))

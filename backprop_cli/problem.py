@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backprop_cli import arrays
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.network import Network, build
 from backprop_cli.optimizers import OPTIMIZERS, Optimizer
 from backprop_cli.parameters import parameters
-from backprop_cli.problem_file import DEFAULT_NET, find_faults, read_source
+from backprop_cli.problem_file import DEFAULT_NET, find_faults, is_file, read_source
 from backprop_cli.samples import samples
 from backprop_cli.spec import read_word
 from backprop_cli.trace import Trace, backward
@@ -22,7 +20,7 @@ from backprop_cli.trace import Trace, backward
 DTYPES = {"float64": np.float64, "float32": np.float32}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One step, ready to run. x is (N, inputs), y is (N, outputs); `step` counts from 1."""
 
@@ -63,25 +61,27 @@ class Problem:
         )
 
 
-def load(source: str | None = None, **options: Any) -> Problem:
+def load(source: str | Mapping[str, Any] | None = None, **options: Any) -> Problem:
     """The problem named by `source`: a description, a preset, a .toml or .json file, or `-` for standard input.
 
-    `options` are the keys of a problem file; those that are not None override it. Raises UsageError or InputError.
+    It may also be a table, with the keys of a problem file, and so are the `options`; those that are not None
+    override the file. Raises UsageError or InputError.
     """
+    if isinstance(source, Mapping):
+        return load(None, **{**source, **options})
     given = {key: value for key, value in options.items() if value is not None}
     for _, fault in find_faults(given):
         raise UsageError(fault)
-    table, folder = read_source(source if source is not None else given.pop("net", DEFAULT_NET))
-    typed = {key: _from_here(value) if key in ("x", "y", "params") else value for key, value in given.items()}
-    return _assemble({**table, **typed}, folder)
+    table = read_source(source if source is not None else given.pop("net", DEFAULT_NET))
+    try:
+        return _assemble({**table, **given})
+    except UsageError as error:
+        if source and is_file(source):
+            raise type(error)(f"{source}: {error}") from None
+        raise
 
 
-def _from_here(value: Any) -> Any:
-    """A file named in an option is looked for where we are, not beside the problem file."""
-    return str(Path(value).absolute()) if isinstance(value, str) and Path(value).suffix in arrays.ENDINGS else value
-
-
-def _assemble(table: Mapping[str, Any], folder: Path) -> Problem:
+def _assemble(table: Mapping[str, Any]) -> Problem:
     net = table.get("net", DEFAULT_NET)
     activation = table.get("activation")
     names = [part.strip() for part in _outside_brackets(activation)] if isinstance(activation, str) else activation
@@ -92,7 +92,7 @@ def _assemble(table: Mapping[str, Any], folder: Path) -> Problem:
     if word.name not in OPTIMIZERS:
         raise unknown("optimizer", word.name, OPTIMIZERS)
     optimizer = OPTIMIZERS[word.name]
-    numbers = {"lr": _positive(table, "lr", 0.1), **word.settings(optimizer.options)}
+    numbers = {"lr": _positive(table, "lr", 0.1), **word.settings(optimizer.options, optimizer.ranges)}
 
     dtype = table.get("dtype", "float64")
     if dtype not in DTYPES:
@@ -101,8 +101,8 @@ def _assemble(table: Mapping[str, Any], folder: Path) -> Problem:
     if seed < 0:
         raise UsageError(f"seed = {seed}: expected a whole number that is not negative")
     rng = np.random.default_rng(seed)
-    params = parameters(network, table.get("params", {}), table.get("init", "nice"), rng, folder)
-    x, y = samples(network, table.get("x"), table.get("y"), rng, folder)
+    params = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
+    x, y = samples(network, table.get("x"), table.get("y"), rng)
 
     frozen = tuple(table.get("frozen", ()))
     for name in frozen:

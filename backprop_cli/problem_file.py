@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli import files
+from backprop_cli.arrays import ENDINGS
 from backprop_cli.errors import UsageError, unknown
 
 PRESETS = Path(__file__).parent / "presets"
@@ -19,6 +20,7 @@ KEYS: dict[str, tuple[type, ...]] = {
 """Every key, and the types its value may have; x and y are looked at later."""
 
 NAMES = {str: "text", list: "a list", dict: "a table", int: "a whole number", float: "a number", bool: "true or false"}
+"""How a type is called in a message."""
 DEFAULT_NET = "3-4-2"
 
 
@@ -27,26 +29,41 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PRESETS.glob("*.toml"))
 
 
-def read_source(source: str) -> tuple[dict[str, Any], Path]:
-    """What a source says, as the keys of a problem file, and the folder from which its own file names start.
+def is_file(source: str) -> bool:
+    """Whether a source is a file, or standard input, rather than a description or a preset."""
+    return source == "-" or source.endswith((".toml", ".json"))
+
+
+def read_source(source: str) -> dict[str, Any]:
+    """What a source says, as the keys of a problem file.
 
     `source` is a description (`3-4-2`), a preset, a .toml or .json file, or `-` for standard input. Raises UsageError,
     which names every fault of a file at once, or InputError.
     """
     presets = preset_names()
     if source in presets:
-        return files.read_table(str(PRESETS / f"{source}.toml")), PRESETS
-    if source != "-" and not source.endswith((".toml", ".json")):
+        return files.read_table(str(PRESETS / f"{source}.toml"))
+    if not is_file(source):
+        if "/" in source or "\\" in source:
+            raise UsageError(f"{source}: the file of a problem ends in .toml or .json")
         if source[:1].isalpha() and " " not in source:
             raise unknown("preset", source, presets)
-        return {"net": source}, Path()
+        return {"net": source}
     table = files.read_table(source)
     faults = [f"{_place(source, key)}: {fault}" for key, fault in find_faults(table)]
+    if "net" not in table:
+        faults.append(f'{source}: it names no net; add a line such as net = "3-4-2"')
     if faults:
         raise UsageError("\n       ".join(faults))
-    if table.get("net", DEFAULT_NET) in presets:
+    if table["net"] in presets:
         table = {**files.read_table(str(PRESETS / f"{table.pop('net')}.toml")), **table}
-    return table, Path(source).parent
+    return {key: _beside(source, value) if key in ("x", "y", "params") else value for key, value in table.items()}
+
+
+def _beside(source: str, value: Any) -> Any:
+    """A file that a problem file names is looked for beside it."""
+    named = source != "-" and isinstance(value, str) and value.endswith(ENDINGS)
+    return str(Path(source).parent / value) if named else value
 
 
 def find_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -55,7 +72,7 @@ def find_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if key not in KEYS:
             yield key, str(unknown("key", key, KEYS))
         elif KEYS[key] and (not isinstance(value, KEYS[key]) or (isinstance(value, bool) and KEYS[key] != (bool,))):
-            yield key, f"{key} = {value!r}: expected {' or '.join(NAMES[kind] for kind in KEYS[key])}"
+            yield key, f"{key} = {value!r}: expected {_named(KEYS[key])}"
         elif isinstance(value, list) and key in ("activation", "frozen") and not all(isinstance(v, str) for v in value):
             yield key, f"{key} = {value!r}: expected a list of names in quotes"
 
@@ -67,3 +84,7 @@ def _place(path: str, key: str) -> str:
             if re.match(rf"\s*\[?\"?{re.escape(key)}\"?\s*[=\]]", line):
                 return f"{path}:{number}"
     return path
+
+
+def _named(kinds: tuple[type, ...]) -> str:
+    return "a number" if kinds == (int, float) else " or ".join(NAMES[kind] for kind in kinds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,21 @@ from backprop_cli.errors import ShapeError, UsageError
 from backprop_cli.network import Network
 
 
-def samples(network: Network, x: Any, y: Any, rng: np.random.Generator, folder: Path) -> tuple[Any, Any]:
+def samples(network: Network, x: Any, y: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     """x as (N, inputs) and y as (N, outputs), read, checked, or drawn with two decimals where they are not given."""
     drawn_x = rng.integers(5, 100, (1, network.inputs)) / 100
-    x = drawn_x if x is None else _rows(_array(x, "x", folder), network.inputs, "x", "inputs")
+    x = drawn_x if x is None else _rows(_array(x, "x"), network.inputs, "x", "inputs")
     count = len(x)
-    y = _drawn_target(network, count, rng) if y is None else _targets(network, _array(y, "y", folder), count)
+    y = _drawn_target(network, count, rng) if y is None else _targets(network, _array(y, "y"), count)
     if len(y) != count:
         raise ShapeError(f"x has {count} samples, but y has {len(y)}")
     _check_targets(network, y)
     return x, y
 
 
-def _array(value: Any, name: str, folder: Path) -> Any:
+def _array(value: Any, name: str) -> Any:
     if isinstance(value, str):
-        return arrays.read_array(str(folder / value) if Path(value).suffix in arrays.ENDINGS else value, name)
+        return arrays.read_array(value, name)
     return arrays.numbers(value, name)
 
 

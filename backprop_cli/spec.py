@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from backprop_cli.errors import UsageError, unknown
+from backprop_cli.errors import UsageError, plural, unknown
+from backprop_cli.kernel import Range
 from backprop_cli.layers import ALIASES
 
 LARGEST = 20_000_000
@@ -29,15 +30,22 @@ class Word(NamedTuple):
     args: tuple[float, ...] = ()
     options: Mapping[str, float] = {}
 
-    def settings(self, defaults: Mapping[str, float]) -> dict[str, float]:
+    def settings(self, defaults: Mapping[str, float], ranges: Mapping[str, Range]) -> dict[str, float]:
         """`defaults`, changed by what the word says in its brackets. Raises UsageError."""
-        takes = ", ".join(defaults) or "no options"
+        if (self.args or self.options) and not defaults:
+            raise UsageError(f"{self.name} takes no options")
         if len(self.args) > len(defaults):
-            raise UsageError(f"{self.name} takes {takes}; it was given {len(self.args)} numbers")
+            raise UsageError(
+                f"{self.name} takes {', '.join(defaults)}; it was given {plural(len(self.args), 'number')}"
+            )
         for name in self.options:
             if name not in defaults:
                 raise unknown(f"option of {self.name}", name, defaults)
-        return {**defaults, **dict(zip(defaults, self.args, strict=False)), **self.options}
+        found = {**defaults, **dict(zip(defaults, self.args, strict=False)), **self.options}
+        for name, value in found.items():
+            if value not in ranges[name]:
+                raise UsageError(f"{self.name}({name}={value:g}): {name} must be {ranges[name]}")
+        return found
 
 
 def read_word(text: str) -> Word:
@@ -53,6 +61,8 @@ def read_word(text: str) -> Word:
             number = float(value)
         except ValueError:
             raise UsageError(f"{text!r}: {part.strip()!r} is not a number or name=number") from None
+        if name.strip() in options:
+            raise UsageError(f"{text!r}: {name.strip()} is given twice")
         if equals:
             options[name.strip()] = number
         else:
@@ -87,7 +97,6 @@ def _spell_out(net: str, sizes: Sequence[int], activations: Sequence[str]) -> li
     """The short form in words: dense4, its activation, dense2, its activation."""
     names = list(activations) * len(sizes) if len(activations) == 1 else activations
     if len(names) != len(sizes):
-        raise UsageError(
-            f"net {net!r} has {len(sizes)} layers, but there are {len(names)} activations: {', '.join(names)}"
-        )
+        layers, given = plural(len(sizes), "layer"), plural(len(names), "activation")
+        raise UsageError(f"net {net!r} has {layers}, but there are {given}: {', '.join(names)}")
     return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", size), read_word(name))]

@@ -8,7 +8,6 @@ unit rather than for each weight, this grows in proportion to the weights; one e
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -24,6 +23,12 @@ from backprop_cli.verdict import EXACT, Check, Which, choose, judge, skipped
 
 DIGITS = 30
 """Decimal digits of sympy's arithmetic: enough that its own rounding never matters."""
+
+MOST_DIGITS = 2500
+"""A probability such as 1 − e⁻¹⁰⁰⁰ needs hundreds of digits to differ from 1; beyond so many, algebra is too slow."""
+
+MILD = 30
+"""While no value is larger than this, floats will do for all that does not depend on ζ."""
 
 MOST_USES = 200
 """The most often that ζ may occur in one composed loss; beyond that, algebra is no longer quick."""
@@ -49,18 +54,26 @@ class Sympy:
         self.trace = trace
         self.steps = list(trace.of_phase("forward", "loss"))
         self.slopes: dict[tuple[str, tuple[int, ...]], Any] = {}
+        largest = max(float(abs(np.asarray(trace[step.ref])).max()) for step in self.steps)
+        self.digits = DIGITS + int(largest / 2 if largest > MILD else 0)
+        self.lift = largest > MILD
 
     def check(self, ref: str, which: Which = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at the entries `which` chooses."""
         readers = self._readers(ref)
         uses = max(self._occurrences(step.ref) for step in readers)
+        if self.digits > MOST_DIGITS:
+            reason = f"values this large would take {self.digits:,} digits; the other witnesses have no such limit"
+            return skipped(self.trace, f"d{ref}", "symbolic", reason)
         if uses > MOST_USES:
             reason = f"in one expression each unit would occur {uses:,} times; the other witnesses have no such limit"
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)
         values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
-        sides = partial(one_sided, self.trace, ref)
-        return judge(self.trace, f"d{ref}", "symbolic", entries, np.array(values, float), EXACT, sides)
+        found = np.array(values, float)
+        if not np.isfinite(found).all():
+            return skipped(self.trace, f"d{ref}", "symbolic", "the composed loss leaves the range of its numbers")
+        return judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
 
     def affordable(self, refs: Collection[str], budget: int) -> int | None:
         """How many entries of each of `refs` can be checked: None, all of them, if the work is within the budget.
@@ -85,7 +98,7 @@ class Sympy:
         total = 0
         for index in _reached(step, ref, entry, sizes):
             enters = formula.at(index, operands, self._algebra((ref, entry)), sizes)
-            total += _slope(enters, here) * self.slope(step.ref, coordinates(formula.target.axes, index))
+            total += self._derivative(enters, here) * self.slope(step.ref, coordinates(formula.target.axes, index))
         return total
 
     def slope(self, ref: str, place: tuple[int, ...]) -> Any:
@@ -94,7 +107,7 @@ class Sympy:
             return 1
         if (ref, place) not in self.slopes:
             loss = self._compose(ref, place, ZETA, self._algebra((ref, place)), lambda value: value)
-            self.slopes[ref, place] = _slope(loss, self.trace[ref][place])
+            self.slopes[ref, place] = self._derivative(loss, self.trace[ref][place])
         return self.slopes[ref, place]
 
     def _occurrences(self, ref: str) -> int:
@@ -126,7 +139,8 @@ class Sympy:
         Comparisons are decided by the numbers: near the point the loss is one smooth piece. Exactly on a kink the
         slope is that of one side.
         """
-        value = sympy.Float(float(self.trace[at[0]][at[1]]), DIGITS)
+        value = sympy.Float(float(self.trace[at[0]][at[1]]), self.digits)
+        lifted = partial(_lifted, self.digits, self.lift)
 
         def sign(p: Any, q: Any) -> float:
             difference = p - q
@@ -135,17 +149,23 @@ class Sympy:
             return float(difference)
 
         return {
-            **{op: _lifted(NUMBERS[op], NUMBERS[op]) for op in ("+", "-", "*", "/", "**", "neg")},
-            **{op: _lifted(NUMBERS[op], getattr(sympy, op)) for op in ("exp", "log", "sqrt", "tanh", "erf")},
+            **{op: lifted(NUMBERS[op], NUMBERS[op]) for op in ("+", "-", "*", "/", "**", "neg")},
+            **{op: lifted(NUMBERS[op], getattr(sympy, op)) for op in ("exp", "log", "sqrt", "tanh", "erf")},
             **{op: lambda p, q, op=op: NUMBERS[op](sign(p, q), 0) for op in (">", "<", ">=", "<=")},
             "max": lambda p, q: p if sign(p, q) > 0 else q,
             "min": lambda p, q: p if sign(p, q) < 0 else q,
             "abs": lambda p: p if sign(p, 0) > 0 else -p,
             "where": NUMBERS["where"],
             "number": NUMBERS["number"],
-            "sum": _sum,
-            "mean": lambda terms: _mean(list(terms)),
+            "sum": partial(_sum, self.digits),
+            "mean": partial(_mean, self.digits),
         }
+
+    def _derivative(self, expression: Any, here: float) -> Any:
+        """The derivative of an expression in ζ, at the number that ζ stands for."""
+        if not isinstance(expression, sympy.Expr):
+            return 0.0
+        return expression.diff(ZETA).xreplace({ZETA: sympy.Float(float(here), self.digits)})
 
 
 class _Marked:
@@ -180,38 +200,35 @@ def _grouped(entry: tuple[int, ...], axes: tuple[str, ...], spread: int) -> list
     return [entry[:spread], *entry[spread:]]
 
 
-def _lifted(plain: Callable[..., Any], symbolic: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator that stays with floats while it can, and goes to sympy's exact numbers when ζ comes in."""
+def _lifted(digits: int, always: bool, plain: Callable[..., Any], symbolic: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator that stays with floats while it can, and goes to sympy's long numbers when ζ comes in."""
 
     def apply(*args: Any) -> Any:
-        if any(isinstance(arg, sympy.Expr) for arg in args):
-            return symbolic(*map(_exact, args))
+        if always or any(isinstance(arg, sympy.Expr) for arg in args):
+            return symbolic(*[_exact(arg, digits) for arg in args])
         return plain(*args)
 
     return apply
 
 
-def _exact(number: Any) -> Any:
+def _exact(number: Any, digits: int) -> Any:
     """A float with all its digits, to sympy; whole numbers stay whole, so that squares stay squares."""
     if isinstance(number, sympy.Expr | int):
-        return number
-    return sympy.Integer(int(number)) if number == int(number) else sympy.Float(float(number), DIGITS)
+        return sympy.sympify(number)
+    if np.isfinite(number) and number == int(number):
+        return sympy.Integer(int(number))
+    return sympy.Float(float(number), digits)
 
 
-def _sum(terms: Iterator[Any]) -> Any:
-    """A sum with the numbers among its terms added up first."""
+def _sum(digits: int, terms: Iterator[Any]) -> Any:
+    """A sum with the plain numbers among its terms added up first."""
     values = list(terms)
     symbols = [term for term in values if isinstance(term, sympy.Expr)]
     number = sum(term for term in values if not isinstance(term, sympy.Expr))
-    return sympy.Add(*symbols, _exact(number)) if symbols else number
+    return sympy.Add(*symbols, _exact(number, digits)) if symbols else number
 
 
-def _mean(terms: list[Any]) -> Any:
-    return _lifted(operator.truediv, operator.truediv)(_sum(iter(terms)), len(terms))
-
-
-def _slope(expression: Any, here: float) -> Any:
-    """The derivative of an expression in ζ, at the number that ζ stands for."""
-    if not isinstance(expression, sympy.Expr):
-        return 0.0
-    return expression.diff(ZETA).xreplace({ZETA: sympy.Float(float(here), DIGITS)})
+def _mean(digits: int, terms: Iterator[Any]) -> Any:
+    values = list(terms)
+    total = _sum(digits, iter(values))
+    return total / sympy.Integer(len(values)) if isinstance(total, sympy.Expr) else total / len(values)

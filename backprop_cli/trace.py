@@ -56,8 +56,10 @@ class Trace:
     """The tape of one step: `leaves` come from outside, every other value from a `Step`."""
 
     def __init__(self, **leaves: Any) -> None:
-        self.values: dict[str, Any] = dict(leaves)
+        self.values: dict[str, Any] = {}
         self.steps: list[Step] = []
+        for ref, value in leaves.items():
+            self.leaf(ref, value)
 
     def __getitem__(self, ref: str) -> Any:
         return self.values[ref]
@@ -77,6 +79,9 @@ class Trace:
         """Put a value from outside on the tape. Returns its name."""
         if ref in self.values:
             raise ValueError(f"{ref} is on the tape already; every name is written once")
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False  # what was computed from it would no longer be true
         self.values[ref] = value
         return ref
 

@@ -15,6 +15,8 @@ from backprop_cli.trace import Trace
 
 Witness = Literal["symbolic", "finite_difference", "complex_step", "claimed"]
 Verdict = Literal["agree", "disagree", "kink", "skipped"]
+LONGEST = 1_000_000
+"""The most numbers in an array for which rounding is measured: longer numbers are slow."""
 WITNESSES: tuple[Witness, ...] = ("symbolic", "finite_difference", "complex_step")
 
 
@@ -43,7 +45,10 @@ class Precision(NamedTuple):
 
 
 class Check(NamedTuple):
-    """What one witness says about one gradient. `checked` of its `total` entries were looked at."""
+    """What one witness says about one gradient. `checked` of its `total` entries were looked at.
+
+    Of these, `under` were too small to tell: below the `floor`, on both sides.
+    """
 
     ref: str
     witness: Witness
@@ -54,6 +59,7 @@ class Check(NamedTuple):
     max_abs_error: float = 0.0
     max_rel_error: float = 0.0
     floor: float = 0.0
+    under: int = 0
     worst: Entry | None = None
     slopes: tuple[float, float] | None = None
 
@@ -62,8 +68,13 @@ class Check(NamedTuple):
         """What was looked at, and how large the error is."""
         if self.verdict == "skipped":
             return self.reason
-        seen = f"{self.checked}" if self.checked == self.total else f"{self.checked} of {self.total}"
-        text = f"{seen} {'entry' if self.total == 1 else 'entries'}, relative error ≤ {self.max_rel_error:.1e}"
+        seen = f"{self.checked:,}" if self.checked == self.total else f"{self.checked:,} of {self.total:,}"
+        text = f"{seen} {'entry' if self.total == 1 else 'entries'}"
+        if self.under < self.checked:
+            text += f", relative error ≤ {self.max_rel_error:.1e}" if self.max_rel_error else ", no error at all"
+        if self.under:
+            which = "all" if self.under == self.checked else f"{self.under:,} of them"
+            text += f", {which} under the floor of {self.floor:.0e}, where nothing can be told"
         return f"{text}; {self.reason}" if self.reason else text
 
 
@@ -81,11 +92,11 @@ class Checks:
             yield check
 
 
-EXACT = Precision(rtol=1e-9, floor=1e-14)
-"""A witness that loses no digits."""
+EXACT = Precision(rtol=1e-6, floor=1e-14)
+"""A witness that loses no digits; what the engine itself has lost is measured."""
 
-Sides = Callable[[Any], tuple[Any, Any]]
-"""The slopes of L to the left and to the right of some entries."""
+Sides = Callable[[Any], tuple[Any, Any, float]]
+"""The slopes of L to the left and to the right of some entries, and by how much they are uncertain."""
 
 
 def judge(
@@ -93,22 +104,24 @@ def judge(
 ) -> Check:
     """Hold the engine's gradient `ref` against a witness's `values` at some `entries` (K, number of axes).
 
-    Where they disagree, L may have a kink: `sides` then gives both slopes, and anything between them is right.
-    `max_rel_error` is over the entries where either number is above the floor: below it, no ratio means anything.
-    A gradient computed in single precision is given the room that its digits need.
+    Where they disagree, L may have a kink: `sides` then gives both slopes, and anything between them is right. It is
+    the engine that must lie between them, or, where a gradient is claimed, the claim. `max_rel_error` is over the
+    entries where either number is above the floor: below it, no ratio means anything.
     """
     gradient = np.asarray(trace[ref], float)
     eps = float(np.finfo(np.asarray(trace[ref]).dtype).eps)
-    rtol, floor = max(precision.rtol, 1e4 * eps), max(precision.floor, 10 * eps)
+    rtol = max(precision.rtol, 1e4 * eps)
+    floor = max(precision.floor, 10 * eps, 16 * rounding(trace, ref) / rtol)
     engine = gradient[tuple(entries.T)]
     relative = _relative(engine, values, floor)
     off = np.flatnonzero(relative > rtol)
     slopes = None
     if len(off):
-        left, right = sides(entries[off])
-        gap = floor * rtol + 1e-3 * np.maximum(abs(left), abs(right))
-        low, high = np.minimum(left, right) - gap, np.maximum(left, right) + gap
-        kinks = (abs(right - left) > gap) & (low <= engine[off]) & (engine[off] <= high)
+        left, right, noise = sides(entries[off])
+        gap = noise + floor * rtol + 1e-3 * np.maximum(abs(left), abs(right))
+        judged = values[off] if witness == "claimed" else engine[off]
+        between = (np.minimum(left, right) - gap <= judged) & (judged <= np.maximum(left, right) + gap)
+        kinks = (abs(right - left) > 4 * gap) & between
         if kinks.all():
             slopes = (float(left[0]), float(right[0]))
         values = np.array(values)
@@ -118,14 +131,40 @@ def judge(
     at = off[0] if slopes else int(np.lexsort((apart, relative))[-1])
     worst = Entry(tuple(map(int, entries[at])), float(engine[at]), float(values[at]))
     verdict: Verdict = "kink" if slopes else "disagree" if (relative > rtol).any() else "agree"
-    errors = float(apart.max()), float(relative.max())
-    return Check(ref, witness, verdict, "", len(entries), gradient.size, *errors, floor, worst, slopes)
+    return Check(
+        ref,
+        witness,
+        verdict,
+        checked=len(entries),
+        total=gradient.size,
+        max_abs_error=float(apart.max()),
+        max_rel_error=float(relative.max()),
+        floor=floor,
+        under=int((np.maximum(abs(engine), abs(values)) <= floor).sum()),
+        worst=worst,
+        slopes=slopes,
+    )
 
 
 def _relative(engine: Any, values: Any, floor: float) -> Any:
     """How far apart two numbers are for their size; 0 where both are below the floor."""
     larger = np.maximum(abs(engine), abs(values))
     return np.divide(abs(engine - values), larger, out=np.zeros_like(larger), where=larger > floor)
+
+
+def rounding(trace: Trace, ref: str) -> float:
+    """How many digits the engine itself has lost: how much `ref` changes when it is computed with longer numbers.
+
+    A saturated sigmoid's 1 − a, or an output that all but meets its target, leaves few digits of a small gradient.
+    Where the machine has no longer numbers than float64 this is 0.
+    """
+    leaves = {name: value for name, value in trace.values.items() if trace.producer(name) is None and np.ndim(value)}
+    if max(map(np.size, leaves.values())) > LONGEST:
+        return 0.0
+    with np.errstate(all="ignore"):
+        longer = trace.replay(ref, **{name: np.asarray(value, np.longdouble) for name, value in leaves.items()})
+    lost = abs(np.asarray(longer - trace[ref], float))
+    return float(lost.max(initial=0)) if np.isfinite(lost).all() else 0.0
 
 
 def skipped(trace: Trace, ref: str, witness: Witness, reason: str) -> Check:

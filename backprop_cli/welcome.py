@@ -10,7 +10,7 @@ COMMANDS = {
 """Every command and what it does, in a line."""
 
 PAGE = f"""\
-backprop shows every number of back-propagation, with its formula, and proves it.
+backprop shows every number of back-propagation with its formula, and proves it.
 
 Usage: backprop COMMAND [OPTIONS]
 
@@ -55,7 +55,8 @@ Networks:
     [params]
     W1 = [[0.15, 0.20], [0.25, 0.30]]
 
-Activations: identity sigmoid tanh relu leaky_relu elu gelu silu softplus softmax
+Activations: identity sigmoid tanh relu leaky_relu elu gelu silu softplus
+             softmax
 Losses:      mse sse half_sse mae huber bce bce_sum ce
 Optimizers:  sgd momentum nesterov rmsprop adagrad adam adamw
 

@@ -160,7 +160,7 @@ def test_printed_loops_run_and_give_the_same(name: str) -> None:
         values, kernel = values_for(*PAIRS[name])
     target = kernel.formula.target
     rank = np.ndim(kernel.run(values)) - len(target.axes) + 1
-    source = loops.source(kernel, kernel.formula.spread(tuple("nhkt"[:rank])))
+    source = loops.source(kernel.name, kernel, kernel.formula.spread(tuple("nhkt"[:rank])))
     namespace: dict[str, Any] = {"np": np, "math": math}
     exec(source, namespace)
     function = namespace[kernel.name]

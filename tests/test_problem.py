@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import backprop_cli as bp
 from backprop_cli import files
-from backprop_cli.errors import BackpropError, InputError, UsageError
+from backprop_cli.errors import BackpropError, InputError, ShapeError, UsageError
 from backprop_cli.layers import ACTIVATIONS
 from backprop_cli.network import build
 from backprop_cli.parameters import draw
@@ -107,6 +107,9 @@ BAD_NETS = {
     "3 dense4 relu(1)": "takes no options",
     "3 dense4 leaky_relu(big)": "'big' is not a number",
     "mazr": "did you mean mazur",
+    "3 dense4(foo=1)": "its size is one whole number",
+    "3 dense(4.7) relu": "its size is one whole number",
+    "some/where": "ends in .toml or .json",
 }
 
 
@@ -122,7 +125,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"activation": "sigmod"}, "unknown activation 'sigmod'; did you mean sigmoid"),
     ({"activation": "relu,relu,relu"}, "has 2 layers, but there are 3 activations"),
     ({"optimizer": "adm"}, "unknown optimizer 'adm'; did you mean adam"),
-    ({"optimizer": "sgd(mu=1)"}, "unknown option of sgd 'mu'"),
+    ({"optimizer": "sgd(mu=1)"}, "sgd takes no options"),
     ({"reduction": "men"}, "unknown reduction 'men'; did you mean mean"),
     ({"init": "glorot"}, "unknown init 'glorot'"),
     ({"dtype": "float16"}, "unknown dtype"),
@@ -153,6 +156,12 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"params": {"W1": [[1, 2], [3, 4]]}}, "W1 has shape (2, 2), but layer 1 of the net needs (4, 3)"),
     ({"params": {"W3": [[1]]}}, "unknown parameter 'W3'"),
     ({"params": {"b1": [1, 2, float("nan"), 4]}}, "b1[3] is nan"),
+    ({"loss": "huber(-1)"}, "huber(delta=-1): delta must be above 0"),
+    ({"loss": ""}, "cannot read ''"),
+    ({"optimizer": "adam(beta1=2)"}, "beta1 must be at least 0 and below 1"),
+    ({"optimizer": "adamw(weight_decay=-3)"}, "weight_decay must be at least 0"),
+    ({"optimizer": "momentum(mu=.9,mu=.3)"}, "mu is given twice"),
+    ({"activation": "leaky_relu(nan)"}, "alpha must be a finite number"),
     ({"speed": 1}, "unknown key 'speed'; did you mean seed"),
     ({"x": "1e300,1e300,1e300", "activation": "linear", "loss": "mse"}, "overflows"),
 ]
@@ -197,7 +206,7 @@ def test_parameters_come_from_files_by_name_or_in_order(tmp_path: Path) -> None:
         for ref, value in load(str(problem)).params.items():
             np.testing.assert_array_equal(value, params[ref])
     np.savez(tmp_path / "few.npz", foo=np.zeros(2))
-    with pytest.raises(UsageError, match="holds 1 arrays"):
+    with pytest.raises(UsageError, match=r"holds 1 array \(foo\)"):
         load("2-2-2", params=str(tmp_path / "few.npz"))
 
 
@@ -226,6 +235,7 @@ BAD_FILES = {
     "missing.toml": (None, "cannot be read: No such file"),
     "broken.toml": (b'net = "3-4-2"\nlr = = 3\n', "broken.toml:2: not valid TOML"),
     "broken.json": (b'{"net": "3-4-2",\n "lr": }', "broken.json:2: not valid JSON"),
+    "twice.json": (b'{"net": "3-4-2", "net": "2-2"}', "'net' is given twice"),
     "list.json": (b"[1, 2]", "expected named values"),
     "deep.json": (b"[" * 100_000, "deeply"),
     "latin.toml": ('net = "é"'.encode("latin-1"), "not UTF-8 text"),
@@ -253,6 +263,23 @@ def test_every_fault_of_a_file_is_told_at_once_with_its_line(tmp_path: Path) -> 
     assert "faulty.toml:5: unknown key 'parms'; did you mean params?" in text
 
 
+@pytest.mark.parametrize("content", ["", "lr = 0.1\n", "x = [1, 2]\n"])
+def test_a_file_that_names_no_net_is_told_so(tmp_path: Path, content: str) -> None:
+    (tmp_path / "p.toml").write_text(content)
+    with pytest.raises(UsageError, match=r"p\.toml: it names no net"):
+        load(str(tmp_path / "p.toml"))
+
+
+def test_a_fault_of_a_file_s_contents_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('net = "2-2"\nx = [1, 2, 3]\n')
+    with pytest.raises(ShapeError, match=r"p\.toml: x has shape"):
+        load(str(tmp_path / "p.toml"))
+
+
+def test_a_table_is_as_good_as_a_file() -> None:
+    assert bp.step({"net": "2-2", "lr": 0.5}, seed=3).problem.numbers["lr"] == 0.5
+
+
 def test_a_pickle_is_refused_and_never_loaded(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> Any:
@@ -273,6 +300,12 @@ def test_a_pickle_is_refused_and_never_loaded(tmp_path: Path) -> None:
         *[("a.npy", b""), ("a.npy", b"\x93NUMPY\x01\x00garbage"), ("a.json", b'{"W1": "text"}')],
         *[("a.npz", b"PK\x03\x04broken"), ("a.npz", b"not a zip"), ("a.safetensors", b"\xff" * 20)],
         ("a.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00[]"),
+        ("a.safetensors", (10**15).to_bytes(8, "little") + b"{}"),
+        (
+            "a.safetensors",
+            (73).to_bytes(8, "little") + b'{"W1": {"dtype": "F32", "shape": [100], "data_offsets": [0, 400]}}       ',
+        ),
+        ("a.json", b"{}"),
     ],
 )
 def test_a_broken_file_of_numbers_is_one_message(tmp_path: Path, name: str, content: bytes) -> None:

@@ -163,6 +163,13 @@ def test_loops_run_as_they_are_printed() -> None:
     np.testing.assert_allclose(namespace["dW"](run["dz1"], run["x"]), run["dW1"])
 
 
+def test_all_loops_together_are_one_program() -> None:
+    text = shown(bp.step("2-3-2", optimizer="adamw"), show="loops")
+    names = re.findall(r"^def (\w+)", text, re.MULTILINE)
+    assert len(names) == len(set(names))
+    assert {"adamw_oi", "adamw_o", "dense", "sigmoid"} <= set(names)
+
+
 def test_one_part_and_one_layer() -> None:
     run = bp.step("3-4-2")
     backward = shown(run, only="backward")

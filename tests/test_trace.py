@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
-from backprop_cli.errors import ShapeError
+from backprop_cli.errors import ShapeError, UsageError
 from backprop_cli.kernel import Kernel, kernel
 from backprop_cli.layers import KERNELS
 from backprop_cli.trace import Trace, backward, paths_added
@@ -73,6 +73,29 @@ def test_delta_is_another_name_of_dz() -> None:
     assert t["delta1"] is t["dz1"]
     assert t.replay("delta1", W2=t["W2"] * 0).tolist() == [[0, 0]]
     assert t.replay("dW1", delta1=t["dz1"] * 0).tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_run_answers_to_addresses_and_guards_its_tape() -> None:
+    t = bp.step("mazur")
+    assert t["W1[1,2]"] == t["W1"][0, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        t["W1"][0, 0] = 99
+    with pytest.raises(UsageError, match="unknown value 'W9'"):
+        t.replay("L", W9=3)
+    with pytest.raises(ShapeError, match=r"W1 has shape \(1, 2\), but on the tape it has \(2, 2\)"):
+        t.replay("L", W1=[[1, 2]])
+    with pytest.raises(UsageError, match="unknown value 'M'"):
+        t.replay("M")
+    assert repr(t) == "<step 1 of 2-2-2: L = 0.298371>"
+    assert t == t
+    assert len({t, bp.step("mazur")}) == 2
+    assert t.loss_after == t.after()["L"]
+
+
+def test_the_slope_of_a_saturated_unit_keeps_its_digits() -> None:
+    t = bp.step("1-1", x=[30], y=[0], params={"W1": [[1]], "b1": [0]})
+    assert t["dz1"][0, 0] == pytest.approx(np.exp(-30), rel=1e-12)
+    assert t.replay("dz1", a1=np.array([[0.5]]))[0, 0] == pytest.approx(0.5 * 0.5 * 0.5)
 
 
 def test_replay_reaches_gradients_and_updates_too() -> None:

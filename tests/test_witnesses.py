@@ -135,7 +135,7 @@ def test_a_large_network_is_sampled_and_says_so() -> None:
     assert {check.verdict for check in checks} == {"agree"}
     numeric = next(check for check in checks if check.ref == "dW1" and check.witness == "finite_difference")
     assert (numeric.checked, numeric.total) == (200, 100_352)
-    assert "200 of 100352" in numeric.summary
+    assert "200 of 100,352" in numeric.summary
     algebra = next(check for check in checks if check.ref == "dW1" and check.witness == "symbolic")
     assert 1 <= algebra.checked <= 8
 
@@ -168,6 +168,35 @@ def test_a_sample_is_spread_from_first_to_last(shape: tuple[int, ...], most: int
     assert entries[-1].tolist() == [size - 1 for size in shape]
 
 
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("x", [[20, 10, 8], [10, 20, 30], [12, 15, 9]])
+def test_saturated_units_are_no_disagreement(activation: str, x: list[float]) -> None:
+    """There 1 − a has few digits left; the engine takes the slope from z, and what is lost besides is measured."""
+    for seed in range(6):
+        checks = bp.check("3-4-2", witnesses=["complex_step", "symbolic"], x=x, seed=seed, activation=[activation])
+        assert {check.verdict for check in checks} == {"agree"}
+
+
+@pytest.mark.parametrize(("loss", "z"), [("ce", 1000), ("bce", 1000), ("bce_sum", 40), ("ce", 720), ("bce", -1000)])
+def test_algebra_follows_logits_of_a_thousand(loss: str, z: float) -> None:
+    run = bp.step("1-2", loss=loss, x=[1], y=[0, 1], params={"W1": [[z], [-z]], "b1": [0, 0]})
+    assert {check.verdict for check in run.check()} == {"agree"}
+    beyond = bp.step("1-2", loss=loss, x=[100], y=[0, 1], params={"W1": [[z * 10], [-z * 10]], "b1": [0, 0]})
+    assert [check.verdict for check in beyond.check(["symbolic"])] == ["skipped"] * 2
+
+
+def test_a_gradient_below_the_floor_is_said_to_be_so() -> None:
+    checks = bp.check("-".join("1" * 12), witnesses=["finite_difference"])
+    first = checks[0]
+    assert (first.under, first.checked) == (1, 1)
+    assert "all under the floor of" in first.summary
+
+
+def test_an_unknown_witness_is_refused() -> None:
+    with pytest.raises(UsageError, match="did you mean symbolic"):
+        bp.check("mazur", witnesses=["symbolicc"])  # type: ignore[list-item]
+
+
 # --- claims of others -----------------------------------------------------------------------------------------------
 
 X = [[0.1, 0.2, 0.3], [0.9, 0.1, 0.5], [0.2, 0.8, 0.4]]
@@ -187,14 +216,45 @@ def test_right_claims_agree_even_in_single_precision(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("factor", "words"),
-    [(-1, "−1 times"), (0.5, "½ times"), (2, "2 times"), (3, "3 (the number of samples) times"), (1.7, "1.7 times"),
-     (1 / 3, "1/3 (the number of samples) times"), (0.1, "10^-1 times"), (0, "0 everywhere")],
+    [(-1, "−1 times"), (0.5, "½ times"), (2, "2 times"), (3, "N = 3, the number of samples, times"), (1.7, "1.7 times"),
+     (1 / 3, "1/N, N = 3 being the number of samples, times"), (0.1, "10^-1 times"), (0, "0 everywhere")],
 )  # fmt: skip
 def test_a_constant_factor_is_named(tmp_path: Path, factor: float, words: str) -> None:
     run = bp.step("3-4-2", x=X, y=[[0, 1], [1, 0], [1, 1]])
     check = claims.compare(run.trace, "W1", factor * run["dW1"])
     assert check.verdict == "disagree"
     assert words in check.reason
+
+
+def test_a_claim_at_a_kink_must_lie_between_the_slopes() -> None:
+    at_zero = {"W1": [[1, 1]], "b1": [0]}
+    run = bp.step("2 dense1 relu", x=[1, -1], y=[-0.5], params=at_zero)
+    verdicts = {
+        factor: claims.compare(run.trace, "b1", np.array([factor])).verdict for factor in (0.0, 0.3, 0.5, 0.7, -1)
+    }
+    assert verdicts == {0.0: "agree", 0.3: "kink", 0.5: "kink", 0.7: "disagree", -1: "disagree"}
+
+
+def test_a_large_loss_is_no_excuse_for_a_wrong_claim() -> None:
+    """The slopes on both sides then differ by rounding alone, which must not look like a kink."""
+    for seed in range(20):
+        run = bp.step("3-5-2", activation=["sigmoid", "identity"], loss="sse", y=[300, -200], seed=seed)
+        for name in run.problem.params:
+            wrong = run[f"d{name}"].copy()
+            place = np.unravel_index(abs(wrong).argmin(), wrong.shape)
+            wrong[place] *= -1
+            assert claims.compare(run.trace, name, wrong).verdict == "disagree"
+
+
+def test_what_is_not_in_the_file_is_said(tmp_path: Path) -> None:
+    run = bp.step("mazur")
+    np.savez(tmp_path / "one.npz", dW1=run["dW1"])
+    assert [check.verdict for check in run.compare(str(tmp_path / "one.npz"))] == [
+        "agree",
+        "skipped",
+        "skipped",
+        "skipped",
+    ]
 
 
 def test_one_wrong_entry_is_found_in_the_right_tensor(tmp_path: Path) -> None:

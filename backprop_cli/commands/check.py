@@ -60,6 +60,8 @@ def check(**options: Any) -> int:
     The worst comes first. PROBLEM is a network such as 3-4-2, a preset, or a TOML or JSON file.
     """
     network, output, shown = sort_out(options)
+    if shown["against"] and (shown["witnesses"] or shown["sample"]):
+        raise click.UsageError("--against compares with a file; --witness and --sample do not go with it.")
     run = bp.step(**network)
     if shown["against"]:
         found = run.compare(shown["against"])

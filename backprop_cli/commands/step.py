@@ -64,6 +64,12 @@ def step(**options: Any) -> int:
     """
     network, output, shown = sort_out(options)
     steps, checked = shown.pop("steps"), shown.pop("checked")
+    if steps > 1 and (shown["only"] or shown["layer"] or shown["show"] != "both"):
+        raise click.UsageError("--steps gives a line for each step; --only, --layer and --show do not go with it.")
+    if shown["only"] == "check" and not checked:
+        raise click.UsageError("--only check and --no-check leave nothing to show.")
+    if shown["layer"] and shown["only"] in ("loss", "check"):
+        raise click.UsageError(f"--only {shown['only']} belongs to no layer; leave --layer out.")
     run = first = bp.step(**network)
     if shown["layer"]:
         run.problem.network.check_layer(shown["layer"])
@@ -77,9 +83,8 @@ def step(**options: Any) -> int:
     if output.wants_json:
         output.document(lambda: bp.step_document(run.problem, run.trace, checks, history.records))
     elif steps > 1:
-        output.report(
-            history.blocks(run.problem, run.trace, checks, view), f"backprop step {run.problem.net} --steps {steps}"
-        )
+        blocks = history.blocks(run.problem, run.trace, run.loss_after, checks, view)
+        output.report(blocks, f"backprop step {run.problem.net} --steps {steps}")
     else:
         output.report(run.blocks(view, checks), f"backprop step {run.problem.net}")
     return checks.exit_code

@@ -1,10 +1,10 @@
 """Errors that do not grow with the square, so that one outlier does not rule the step."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from backprop_cli.kernel import kernel
+from backprop_cli.kernel import Range, kernel
 
 
 @kernel("E[n] = mean[o](abs(a[n,o] - y[n,o]))")
@@ -27,7 +27,7 @@ def mae_dy(dE: Any, a: Any, y: Any) -> Any:
     "E[n] = mean[o](where(abs(a[n,o] - y[n,o]) <= delta, (a[n,o] - y[n,o])**2 / 2,"
     " delta * (abs(a[n,o] - y[n,o]) - delta / 2)))"
 )
-def huber(a: Any, y: Any, delta: float = 1.0) -> Any:
+def huber(a: Any, y: Any, delta: Annotated[float, Range(0, open=True)] = 1.0) -> Any:
     """Squared near the target, straight far from it, so that one outlier does not rule the step. (Huber 1964)"""
     error = np.maximum(a - y, y - a)
     return np.where(error.real <= delta, error**2 / 2, delta * (error - delta / 2)).mean(-1)

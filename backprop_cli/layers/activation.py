@@ -34,10 +34,15 @@ def sigmoid_dz(da: Any, a: Any) -> Any:
     return da * a * (1 - a)
 
 
-sigmoid.remark(
-    "a[...] * (1 - a[...]) < 0.01",
-    "{a} is saturated: its slope a(1 − a) is under 0.01, so hardly any gradient gets through.",
-)
+@sigmoid_dz.fused(sigmoid)
+def sigmoid_dz_from_z(da: Any, z: Any) -> Any:
+    # from z, for 1 − a has few digits left where a is all but 1
+    small = _exp_minus_abs(z)
+    return da * small / (1 + small) ** 2
+
+
+sigmoid.gradients["z"] = sigmoid_dz_from_z
+sigmoid.remark("a[...] * (1 - a[...]) < 0.01", "{a} is saturated: its slope a(1 − a) is under 0.01.")
 
 
 @kernel("a[...] = tanh(z[...])")
@@ -51,9 +56,15 @@ def tanh_dz(da: Any, a: Any) -> Any:
     return da * (1 - a * a)
 
 
-tanh.remark(
-    "1 - a[...]**2 < 0.01", "{a} is saturated: its slope 1 − a² is under 0.01, so hardly any gradient gets through."
-)
+@tanh_dz.fused(tanh)
+def tanh_dz_from_z(da: Any, z: Any) -> Any:
+    # from z, for 1 − a² has few digits left where a is all but ±1
+    small = _exp_minus_abs(2 * z)
+    return da * 4 * small / (1 + small) ** 2
+
+
+tanh.gradients["z"] = tanh_dz_from_z
+tanh.remark("1 - a[...]**2 < 0.01", "{a} is saturated: its slope 1 − a² is under 0.01.")
 
 
 @kernel("a[...] = max(z[...], 0)")
@@ -84,7 +95,7 @@ def leaky_relu_dz(da: Any, z: Any, alpha: float) -> Any:
     return da * np.where(z > 0, 1, alpha).astype(z.dtype)
 
 
-leaky_relu.remark("z[...] < 0", "{z} is negative: only the small slope alpha lets any gradient through.")
+leaky_relu.remark("z[...] < 0", "{z} is negative: only the small slope α lets any gradient through.")
 
 
 @kernel("a[...] = where(z[...] > 0, z[...], alpha * (exp(z[...]) - 1))")

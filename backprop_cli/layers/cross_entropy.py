@@ -12,6 +12,8 @@ from backprop_cli.kernel import kernel
 from backprop_cli.layers.activation import sigmoid, softplus
 from backprop_cli.layers.softmax import log_softmax, softmax
 
+ROUNDED = "A probability has rounded to 0 or 1, and ln(0) is infinite; L is computed from z, which loses nothing."
+
 
 @kernel("E[n] = -mean[o](y[n,o] * log(a[n,o]) + (1 - y[n,o]) * log(1 - a[n,o]))")
 def bce(a: Any, y: Any) -> Any:
@@ -33,6 +35,9 @@ def bce_dy(dE: Any, a: Any) -> Any:
 def sigmoid_bce(z: Any, y: Any) -> Any:
     """The same from the logits: log(1 + e^z) − y·z, exact however large z is."""
     return (softplus.body(z) - y * z).mean(-1)
+
+
+sigmoid_bce.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
 
 
 @sigmoid_bce.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o]) / size[o]")
@@ -68,6 +73,9 @@ def sigmoid_bce_sum(z: Any, y: Any) -> Any:
     return (softplus.body(z) - y * z).sum(-1)
 
 
+sigmoid_bce_sum.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
+
+
 @sigmoid_bce_sum.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o])")
 def sigmoid_bce_sum_dz(dE: Any, a: Any, y: Any) -> Any:
     """σ′ does not appear: ∂L/∂a has a(1 − a) below the line, and the slope σ′ = a(1 − a) cancels it."""
@@ -99,6 +107,9 @@ def ce_dy(dE: Any, a: Any) -> Any:
 def softmax_ce(z: Any, y: Any) -> Any:
     """The same from the logits, exact however large they are."""
     return -(y * log_softmax(z)).sum(-1)
+
+
+softmax_ce.remark("sum[o](a[n,o] <= 0) > 0", ROUNDED)
 
 
 @softmax_ce.gradient("dz[n,o] = dE[n] * (a[n,o] - y[n,o])")

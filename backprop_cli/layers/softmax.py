@@ -19,7 +19,7 @@ def softmax_dz(da: Any, a: Any) -> Any:
     return a * (da - (da * a).sum(-1, keepdims=True))
 
 
-softmax.remark("a[...,o] > 0.99", "{a}: the softmax is all but certain, so this sample has little left to teach.")
+softmax.remark("a[...,o] > 0.99", "{a}: the softmax is all but certain.")
 
 
 def log_softmax(z: Any) -> Any:

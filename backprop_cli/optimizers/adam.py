@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.kernel import kernel
-from backprop_cli.optimizers.optimizer import optimizer
+from backprop_cli.optimizers.optimizer import NotNegative, Share, optimizer
 
 
 @kernel("m_new[...] = beta1 * m[...] + (1 - beta1) * dw[...]")
-def first_moment(m: Any, dw: Any, beta1: float = 0.9) -> Any:
+def first_moment(m: Any, dw: Any, beta1: Share = 0.9) -> Any:
     return beta1 * m + (1 - beta1) * dw
 
 
 @kernel("v_new[...] = beta2 * v[...] + (1 - beta2) * dw[...]**2")
-def second_moment(v: Any, dw: Any, beta2: float = 0.999) -> Any:
+def second_moment(v: Any, dw: Any, beta2: Share = 0.999) -> Any:
     return beta2 * v + (1 - beta2) * dw**2
 
 
@@ -36,13 +36,13 @@ MOMENTS = (first_moment, second_moment, first_corrected, second_corrected)
 
 @optimizer(*MOMENTS)
 @kernel("w_new[...] = w[...] - lr * mhat[...] / (sqrt(vhat[...]) + eps)")
-def adam(w: Any, lr: float, mhat: Any, vhat: Any, eps: float = 1e-8) -> Any:
+def adam(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8) -> Any:
     """The mean over the root of the mean square: about ±lr while the gradient keeps its sign."""
     return w - lr * mhat / (np.sqrt(vhat) + eps)
 
 
 @optimizer(*MOMENTS)
 @kernel("w_new[...] = w[...] * (1 - lr * weight_decay) - lr * mhat[...] / (sqrt(vhat[...]) + eps)")
-def adamw(w: Any, lr: float, mhat: Any, vhat: Any, eps: float = 1e-8, weight_decay: float = 0.01) -> Any:
+def adamw(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8, weight_decay: NotNegative = 0.01) -> Any:
     """Adam whose weights also shrink a little by themselves, apart from the gradient. (Loshchilov & Hutter 2019)"""
     return w * (1 - lr * weight_decay) - lr * mhat / (np.sqrt(vhat) + eps)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.kernel import kernel
-from backprop_cli.optimizers.optimizer import optimizer
+from backprop_cli.optimizers.optimizer import NotNegative, Share, optimizer
 
 
 @kernel("v_new[...] = v[...] + dw[...]**2")
@@ -18,18 +18,18 @@ def sum_of_squares(v: Any, dw: Any) -> Any:
 
 @optimizer(sum_of_squares)
 @kernel("w_new[...] = w[...] - lr * dw[...] / (sqrt(v_new[...]) + eps)")
-def adagrad(w: Any, lr: float, dw: Any, v_new: Any, eps: float = 1e-10) -> Any:
+def adagrad(w: Any, lr: float, dw: Any, v_new: Any, eps: NotNegative = 1e-10) -> Any:
     """Steps shrink as the squares add up. (Duchi et al. 2011)"""
     return w - lr * dw / (np.sqrt(v_new) + eps)
 
 
 @kernel("v_new[...] = rho * v[...] + (1 - rho) * dw[...]**2")
-def fading_squares(v: Any, dw: Any, rho: float = 0.99) -> Any:
+def fading_squares(v: Any, dw: Any, rho: Share = 0.99) -> Any:
     return rho * v + (1 - rho) * dw**2
 
 
 @optimizer(fading_squares)
 @kernel("w_new[...] = w[...] - lr * dw[...] / (sqrt(v_new[...]) + eps)")
-def rmsprop(w: Any, lr: float, dw: Any, v_new: Any, eps: float = 1e-8) -> Any:
+def rmsprop(w: Any, lr: float, dw: Any, v_new: Any, eps: NotNegative = 1e-8) -> Any:
     """Adagrad that forgets. (Hinton 2012; PyTorch's defaults)"""
     return w - lr * dw / (np.sqrt(v_new) + eps)

@@ -6,11 +6,11 @@
 from typing import Any
 
 from backprop_cli.kernel import kernel
-from backprop_cli.optimizers.optimizer import optimizer
+from backprop_cli.optimizers.optimizer import Share, optimizer
 
 
 @kernel("v_new[...] = mu * v[...] + dw[...]")
-def velocity(v: Any, dw: Any, mu: float = 0.9) -> Any:
+def velocity(v: Any, dw: Any, mu: Share = 0.9) -> Any:
     return mu * v + dw
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from backprop_cli.kernel import Kernel
+from backprop_cli.kernel import Kernel, Range
 from backprop_cli.trace import Trace
+
+Share = Annotated[float, Range(0, 1)]
+"""An option that says how much of the past is kept."""
+
+NotNegative = Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,11 @@ class Optimizer:
     def options(self) -> dict[str, float]:
         """Its numbers and their usual values; lr and t are not among them."""
         return {name: value for rule in self.rules for name, value in rule.options.items()}
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """What each of these numbers may be."""
+        return {name: found for rule in self.rules for name, found in rule.ranges.items()}
 
     def start(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What is remembered before the first step: zeros."""

@@ -114,6 +114,7 @@ def check_list(trace: Trace, checks: Iterable[Check]) -> list[dict[str, Any]]:
             "checked": check.checked,
             "total": check.total,
             "floor": check.floor,
+            "under_floor": check.under,
             "worst": check.worst
             and {
                 "address": notation.address(check.ref, check.worst.place),

@@ -53,13 +53,17 @@ class Note(NamedTuple):
 
 
 class Matrix(NamedTuple):
-    """Numbers in rows and columns with their indices. `entries[r][c]` is the written name of `cells[r][c]`."""
+    """Numbers in rows and columns with their indices. `entries[r][c]` is the written name of `cells[r][c]`.
+
+    The first `worked` of them were worked out one by one already.
+    """
 
     name: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     cells: tuple[tuple[str, ...], ...]
     entries: tuple[tuple[str, ...], ...]
+    worked: int = 0
 
 
 class Tree(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.errors import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Gauge, Heading, Note
@@ -29,28 +30,30 @@ class History:
         """Take note of a step."""
         self.records.append(record(problem, trace))
 
-    def blocks(self, problem: Problem, trace: Trace, checks: Iterable[Check], view: View) -> Iterator[Block]:
-        """A line for each step, and the checks of the last one, which is given."""
+    def blocks(
+        self, problem: Problem, trace: Trace, after: float, checks: Iterable[Check], view: View
+    ) -> Iterator[Block]:
+        """A line for each step, the loss `after` the last one, and the checks of the last step, which is given."""
+        notation, count = Notation(trace), len(self.records)
         yield Fact("Conventions", CONVENTIONS)
         yield Fact("Problem", describe(problem))
         yield Heading("STEPS")
-        count = len(self.records)
         picked = (
-            range(count)
-            if view.verbose
-            else sorted({round(place) for place in np.linspace(0, count - 1, min(count, MOST))})
+            range(count) if view.verbose else sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST))})
         )
         highest = max(record["loss"] for record in self.records)
-        for place in picked:
-            found = self.records[place]
+        for at in picked:
+            found = self.records[at]
             share = found["loss"] / highest if highest > 0 else 0.0
             loss, by = number(found["loss"], view.digits).text, number(found["by"], 3).text
-            yield Gauge(f"step {found['step']}", f"L = {loss}", share, f"moved most: {found['moved']} by {by}")
-        first, final = self.records[0]["loss"], self.records[-1]["loss"]
-        change = "had fallen to" if final < first else "had risen to" if final > first else "was still"
-        start, end = (number(loss, view.digits).text for loss in (first, final))
-        yield Note(f"Before step 1 the loss was {start}; before step {count} it {change} {end}.")
-        yield from proof(Notation(trace), checks, view.digits)
+            ref, bracket, index = found["moved"].partition("[")
+            moved = f"moved most: {notation.name(ref)}{bracket}{index} by {by}" if bracket else "nothing moved"
+            yield Gauge(f"step {found['step']:>{len(str(count))}}", f"L = {loss}", share, moved)
+        first = self.records[0]["loss"]
+        change = "fell" if after < first else "rose" if after > first else "stayed"
+        start, end = (number(loss, view.digits).text for loss in (first, after))
+        yield Note(f"L is the loss before the step. Over {plural(count, 'step')} it {change} from {start} to {end}.")
+        yield from proof(notation, checks, view.digits)
 
 
 def record(problem: Problem, trace: Trace) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def record(problem: Problem, trace: Trace) -> dict[str, Any]:
     names = [name for name in problem.params if f"{name}_new" in trace]
     moves = {name: trace[f"{name}_new"] - trace[name] for name in names}
     gradients = [np.asarray(trace[f"d{name}"], float) for name in problem.params]
-    found = {"step": problem.step, "loss": float(trace["L"]), "moved": "nothing", "by": 0.0}
+    found = {"step": problem.step, "loss": float(trace["L"]), "moved": "", "by": 0.0}
     found["gradient_norm"] = float(np.sqrt(sum((gradient**2).sum() for gradient in gradients)))
     if moves:
         name = max(moves, key=lambda each: abs(moves[each]).max())

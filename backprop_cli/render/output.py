@@ -27,6 +27,10 @@ class Output:
     quiet: bool = False
 
     def __post_init__(self) -> None:
+        if Path(self.output).is_dir():
+            raise UsageError(f"{self.output} is a folder; name a file in it")
+        if self.as_json and self.output != "-" and not self.output.endswith(".json"):
+            raise UsageError(f"--json writes JSON; call the file something.json instead of {self.output}")
         if self.output != "-" and Path(self.output).exists() and not self.force:
             raise UsageError(f"{self.output} is there already; choose another name, or add --force to overwrite it")
 
@@ -63,11 +67,13 @@ class Output:
             terminal.write(blocks, screen, sys.stdout)
             return
         for block in blocks:
-            for line in plain.lines(block):
+            for line in plain.lines(block, screen.width):
                 print(line)
 
     def _lines(self, block: Block, screen: Screen) -> Iterable[str]:
-        return plain.lines(block) if screen.plain else (line.plain for line in terminal.lines(block, screen))
+        return (
+            plain.lines(block, screen.width) if screen.plain else (line.plain for line in terminal.lines(block, screen))
+        )
 
     def _save(self, text: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 from backprop_cli.render.blocks import (
     Block,
@@ -23,13 +24,13 @@ from backprop_cli.render.glyphs import fold, spell, visible
 WIDTH = 80
 
 
-def lines(block: Block) -> Iterator[str]:
-    """A block as lines of at most 80 characters."""
+def lines(block: Block, width: int = WIDTH) -> Iterator[str]:
+    """A block as lines of at most `width` characters."""
     for line in map(spell, map(visible, _facts(block))):
         if isinstance(block, Code):
             yield line
         else:
-            yield from fold(line, WIDTH)
+            yield from fold(line, width)
 
 
 def _facts(block: Block) -> Iterator[str]:
@@ -48,9 +49,9 @@ def _facts(block: Block) -> Iterator[str]:
             yield " = ".join(filter(None, (left, middle, result)))
         case Note(text):
             yield f"Note: {text}"
-        case Matrix(_, _, _, cells, entries):
-            for names, numbers in zip(entries, cells, strict=True):
-                yield from (f"{name} = {number}" for name, number in zip(names, numbers, strict=True))
+        case Matrix(_, _, _, cells, entries, worked):
+            facts = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
+            yield from (f"{name} = {number}" for name, number in islice(facts, worked, None))
         case Tree():
             yield from _feeds(block)
         case Code(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from backprop_cli.errors import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.render.blocks import Block, Checked, Heading, Outcome
 from backprop_cli.verdict import Check
@@ -40,14 +41,23 @@ def outcome(checks: list[Check]) -> Outcome:
     wrong = [check for check in checks if check.verdict == "disagree"]
     if wrong:
         names = ", ".join(dict.fromkeys(check.ref for check in wrong))
-        return Outcome(False, f"{len(wrong)} of {len(checks)} checks disagree: {names}.")
+        verb = "disagrees" if len(wrong) == 1 else "disagree"
+        return Outcome(False, f"{len(wrong)} of {plural(len(checks), 'check')} {verb}: {names}.")
     spoke = [check for check in checks if check.verdict != "skipped"]
     if not spoke:
         return Outcome(True, f"Nothing was checked: {checks[0].reason}.")
     witnesses = ", ".join(dict.fromkeys(check.witness.replace("_", " ") for check in spoke))
     sample = " (on a sample)" if any(check.checked < check.total for check in spoke) else ""
-    count = len({check.ref for check in spoke})
-    text = f"All witnesses agree on {count} gradient{'' if count == 1 else 's'}: {witnesses}{sample}."
+    gradients = plural(len({check.ref for check in spoke}), "gradient")
+    if claims := [check for check in spoke if check.witness == "claimed"]:
+        missing = len(checks) - len(claims)
+        more = f" {plural(missing, 'gradient')} of the net {'is' if missing == 1 else 'are'} not in the file."
+        text = f"The file agrees on {gradients}.{more if missing else ''}"
+    else:
+        text = f"All witnesses agree on {gradients}: {witnesses}{sample}."
     kinks = sum(check.verdict == "kink" for check in checks)
-    more = f" {kinks} of the checks met a kink, where any slope in between is right." if kinks else ""
-    return Outcome(True, text + more)
+    if kinks:
+        text += f" {kinks} of the checks met a kink, where any slope in between is right."
+    if blind := sum(check.under == check.checked for check in spoke):
+        text += f" {blind} of the checks could tell nothing: the gradient is under the floor."
+    return Outcome(True, text)

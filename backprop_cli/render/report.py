@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -115,7 +115,7 @@ class Report:
         for flat in range(count):
             yield self._worked(step, tuple(map(int, np.unravel_index(flat, shape))) if shape else ())
         if matrix and (count < size or step.phase == "backward"):
-            yield from self._all_at_once(step.ref)
+            yield from self._all_at_once(step.ref, count)
         yield from map(Note, remarks(self.notation, step, self.view.digits))
 
     def frozen(self) -> Iterator[Block]:
@@ -123,15 +123,24 @@ class Report:
             yield Note(f"Frozen, so not updated: {', '.join(map(self.notation.name, self.problem.frozen))}.")
 
     def loops(self) -> Iterator[Block]:
-        """The loop nest of each kernel, once each, as Python that runs."""
+        """The loop nest of each kernel, once each, as Python that runs.
+
+        A kernel that is used on values with different axes is one function for each, told apart by the axes' letters.
+        """
         yield Code("import math\n\nimport numpy as np")
-        seen = set()
+        lines = {step.ref: self.notation.line(step) for step in self.trace.steps}
+        several = {
+            step.kernel.name
+            for step in self.trace.steps
+            if len({lines[other.ref] for other in self.trace.steps if other.kernel.name == step.kernel.name}) > 1
+        }
+        done = set()
         for step in self.trace.steps:
-            formula = self.notation.line(step)
-            wanted = self.view.only in (None, step.phase) and self._wanted(step.ref)
-            if wanted and (step.kernel.name, formula) not in seen:
-                seen.add((step.kernel.name, formula))
-                yield Code("\n\n" + loops.source(step.kernel, formula))
+            name, line = step.kernel.name, lines[step.ref]
+            if (name, line) not in done and self.view.only in (None, step.phase) and self._wanted(step.ref):
+                done.add((name, line))
+                name += "_" + "".join(line.target.axes) if name in several else ""
+                yield Code("\n\n" + loops.source(name, step.kernel, line))
 
     def _worked(self, step: Step, index: tuple[int, ...]) -> Worked:
         left = self.notation.entry(step.ref, index)
@@ -142,8 +151,8 @@ class Report:
             middle = with_numbers(self.notation, step, index, self.view.digits)
         return Worked(left, "" if middle == value else middle, value)
 
-    def _all_at_once(self, ref: str) -> Iterator[Block]:
-        """Every entry in a matrix, or a summary if there are too many."""
+    def _all_at_once(self, ref: str, worked: int = 0) -> Iterator[Block]:
+        """Every entry in a matrix, or a summary if there are too many; the first `worked` were shown before."""
         table = self._table(ref)
         if table.ndim > 2 or table.shape[-1] > WIDE or table.shape[0] > TALL:
             yield Fact(self.notation.name(ref), self._summary(ref), 4)
@@ -161,6 +170,7 @@ class Report:
             tuple(columns),
             tuple(tuple(map(self._number, row)) for row in grid),
             tuple(tuple(names[start : start + width]) for start in range(0, len(names), width)),
+            worked,
         )
 
     def _index(self, ref: str, place: tuple[int, int], ndim: int) -> tuple[int, ...]:
@@ -194,6 +204,8 @@ class Report:
         return step.ref in self.notation.ones or (step.ref == "L" and self.notation.loss_is_sample)
 
     def _layer_title(self, step: Step) -> str:
+        if step.phase == "backward" and any(re.fullmatch(r"d[LJ]\d*", ref) for ref in step.operands.values()):
+            return "The loss itself"
         layer = layer_of(step.ref)
         weights = self.trace.values.get(f"W{layer}")
         if layer is None or weights is None:
@@ -217,5 +229,13 @@ def describe(problem: Problem) -> str:
     options = ", ".join(f"{name} {number(value).text}" for name, value in problem.numbers.items() if name != "lr")
     penalty = f", l2 {network.l2:g}" if network.l2 else ""
     optimizer = f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}"
-    loss = f"loss {network.loss.name} ({batch}{penalty})"
-    return f"{problem.net}; {', '.join(network.activations)}; {loss}; {optimizer}; seed {problem.seed}"
+    loss = f"loss {_with_options(network.loss.name, network.loss_options)} ({batch}{penalty})"
+    bends = (layer for layer in network.layers if layer.kernel.target == "a")
+    activations = ", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends)
+    return f"{problem.net}; {activations}; {loss}; {optimizer}; seed {problem.seed}"
+
+
+def _with_options(name: str, options: Mapping[str, float]) -> str:
+    """`huber(delta=0.5)`, or the name alone if it has no options."""
+    written = ", ".join(f"{option}={number(value).text}" for option, value in options.items())
+    return f"{name}({written})" if written else name

@@ -41,7 +41,8 @@ def look_at(stream: TextIO, plain: bool = False, colour: Colour = "auto", width:
     wanted = {"always": True, "never": False}.get(colour)
     if wanted is None:
         wanted = not environment.get("NO_COLOR") and (terminal or switched_on(environment, "FORCE_COLOR"))
-    columns = width or (80 if plain else shutil.get_terminal_size((80, 24)).columns)
+    columns = width or shutil.get_terminal_size((80, 24)).columns
+    columns = min(columns, 80) if plain else columns
     ambiguous = environment.get("BACKPROP_AMBIGUOUS") == "2"
     encoding = "ascii" if plain or ambiguous else (stream.encoding or "ascii")
     return Screen(max(20, columns), encoding, wanted and not plain, plain)

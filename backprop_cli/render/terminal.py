@@ -52,9 +52,12 @@ def write(blocks: Iterable[Block], screen: Screen, stream: TextIO, record: bool 
         color_system="standard" if screen.colour else None, no_color=not screen.colour,
         highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
+    begun = False
     for block in blocks:
         for line in lines(block, screen):
-            console.print(line, soft_wrap=True)
+            if begun or line:
+                console.print(line, soft_wrap=True)
+            begun = True
     return console
 
 
