@@ -186,6 +186,38 @@ def test_a_problem_file_is_read_and_options_override_it(tmp_path: Path) -> None:
     assert bp.step(str(as_json))["L"] == bp.step("mazur")["L"]
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 10**30) | st.floats() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["W1", "b1", "W2", "q"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+SENSIBLE = {
+    "net": st.sampled_from(["2-2", "2-3-1", "mazur", "2 dense2 relu", "2-0", "x"]),
+    "activation": st.sampled_from(["relu", "softmax", ["tanh", "sigmoid"], "elu(2)"]),
+    "loss": st.sampled_from(["mse", "ce", "bce", "huber(0.1)"]),
+    "optimizer": st.sampled_from(["adam", "sgd", "momentum(2)"]),
+    "x": st.lists(st.floats(-5, 5), min_size=1, max_size=3) | st.just("1,2;3,4"),
+    "y": st.lists(st.integers(0, 1), min_size=1, max_size=3),
+    "lr": st.floats(0, 1),
+    "frozen": st.lists(st.sampled_from(["W1", "b2"]), max_size=2),
+}
+
+
+@given(st.fixed_dictionaries({}, optional={key: good | ANYTHING for key, good in SENSIBLE.items()} | dict.fromkeys(
+    ["params", "seed", "init", "l2", "bias", "dtype", "reduction", "nonsense"], ANYTHING)))  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_any_problem_runs_or_is_one_clear_message(table: dict[str, Any]) -> None:
+    try:
+        trace = load({"net": "2-2", **table}).run()
+    except BackpropError as error:
+        assert str(error)
+        assert "\x1b" not in str(error)
+    else:
+        assert np.isfinite(trace["L"])
+
+
 def test_parameters_that_are_missing_are_drawn_and_do_not_depend_on_the_others() -> None:
     drawn = load("3-4-2", seed=5)
     given_one = load("3-4-2", seed=5, params={"W1": np.zeros((4, 3))})
