@@ -21,13 +21,15 @@ HOMES = {
     "api": ("Run", "check", "step"),
     "errors": ("BackpropError",),
     "problem_file": ("preset_names",),
-    "render.as_json": ("check_document", "step_document", "why_document"),
+    "render.as_json": ("check_document", "step_document", "whatif_document", "why_document"),
     "render.blocks": ("facts",),
     "render.history": ("History",),
     "render.output": ("Output",),
+    "render.plot": ("plot_svg",),
     "render.progress": ("progress",),
     "render.report": ("View",),
     "render.screen": ("look_at",),
+    "render.whatif": ("read_sweep",),
     "verdict": ("WITNESSES", "Checks", "worst_first"),
 }
 """Where each name lives. Those not in `__all__` are for the commands, which load only what they use."""

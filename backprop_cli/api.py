@@ -24,6 +24,7 @@ from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
 from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
+from backprop_cli.render.whatif import WhatIf, read_change
 from backprop_cli.render.why import Why
 from backprop_cli.trace import Trace, canonical
 from backprop_cli.verdict import WITNESSES, Check, Witness, skipped
@@ -131,6 +132,11 @@ class Run:
             example = Notation(self.trace).address(ref, (0,) * len(shape))
             raise UsageError(f"{address} is a whole array of shape {shape}; ask about one entry, such as {example}")
         return Why(self.trace, ref, place, digits, most, depth)
+
+    def whatif(self, *changes: str, digits: int = 6) -> WhatIf:
+        """This step with some numbers changed, each written like `W2[2,1]=-0.5`. Raises UsageError."""
+        notation = Notation(self.trace)
+        return WhatIf(self.trace, [read_change(change, notation) for change in changes], digits)
 
     def checks_of(self, why: Why) -> Iterator[Check]:
         """What the witnesses say about the one gradient that an explanation is about, if there is one."""

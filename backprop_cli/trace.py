@@ -97,15 +97,18 @@ class Trace:
 
         Only what depends on a change is computed again, by the kernels' bodies alone. The tape itself stays as it is.
         """
+        return self.retrace(until, **changed).get(until, self.values[until])
+
+    def retrace(self, until: str = "", **changed: Any) -> dict[str, Any]:
+        """The changed values and every other that would then be different, as far as `until` or to the end."""
+        stale = dict(changed)
         values = {**self.values, **changed}
-        stale = set(changed)
         for step in self.steps:
             if until in stale:
                 break
-            if step.ref not in changed and not stale.isdisjoint(step.operands.values()):
-                values[step.ref] = kernel_for(step, changed).run(step.values(values))
-                stale.add(step.ref)
-        return values[until]
+            if step.ref not in changed and not stale.keys().isdisjoint(step.operands.values()):
+                values[step.ref] = stale[step.ref] = kernel_for(step, changed).run(step.values(values))
+        return stale
 
 
 def kernel_for(step: Step, changed: Collection[str]) -> Kernel:

@@ -4,6 +4,7 @@ COMMANDS = {
     "step": "Run one training step and show every number of it.",
     "check": "Check every gradient of a network, or somebody's claims.",
     "why": "Explain one number, with every path it takes to the loss.",
+    "whatif": "Change a number and see what moves.",
     "doctor": "Report on this installation and this terminal.",
     "help": "Help on a command, or on: exit-codes, networks, completion.",
 }

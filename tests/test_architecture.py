@@ -16,7 +16,7 @@ FLOORS = [
     ["kernel"],
     ["trace"],
     ["layers", "optimizers"],
-    ["spec", "files"],
+    ["spec", "files", "typed"],
     ["arrays"],
     ["network", "problem_file"],
     ["parameters", "samples"],

@@ -14,6 +14,7 @@ from backprop_cli.commands.options import (
     network_options,
     option,
     output_options,
+    problem_argument,
     sort_out,
 )
 
@@ -46,6 +47,7 @@ check_options = all_of(
 
 
 @click.command(cls=GroupedCommand)
+@problem_argument
 @network_options
 @check_options
 @output_options

@@ -55,9 +55,10 @@ def _presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return [name for name in bp.preset_names() if name.startswith(incomplete)]
 
 
+problem_argument = click.argument("problem", required=False, shell_complete=_presets)
+
 network_options = all_of(
     [
-        click.argument("problem", required=False, shell_complete=_presets),
         option("--net", group=NETWORK, metavar="SPEC", help="Network, e.g. 3-4-2 or '3 dense4 relu dense2 softmax'."),
         option(
             "--activation",

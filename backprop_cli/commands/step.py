@@ -14,6 +14,7 @@ from backprop_cli.commands.options import (
     network_options,
     option,
     output_options,
+    problem_argument,
     sort_out,
 )
 
@@ -49,6 +50,7 @@ show_options = all_of(
 
 
 @click.command(cls=GroupedCommand)
+@problem_argument
 @network_options
 @show_options
 @output_options

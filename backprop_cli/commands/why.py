@@ -14,6 +14,7 @@ from backprop_cli.commands.options import (
     network_options,
     option,
     output_options,
+    problem_argument,
     sort_out,
 )
 
@@ -29,6 +30,7 @@ why_options = all_of(
 
 @click.command(cls=GroupedCommand)
 @click.argument("address")
+@problem_argument
 @network_options
 @why_options
 @output_options

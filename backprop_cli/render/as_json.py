@@ -9,6 +9,8 @@ import numpy as np
 
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem
+from backprop_cli.render.blocks import Plot
+from backprop_cli.render.whatif import WhatIf
 from backprop_cli.render.why import NUDGE, Why
 from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check
@@ -81,6 +83,31 @@ def why_document(problem: Problem, why: Why, checks: Iterable[Check]) -> dict[st
         }
         document["nudge"] = {"by": NUDGE, "promised": NUDGE * found.total, "true": why.truth}
     return document | {"checks": check_list(why.trace, checks)}
+
+
+def whatif_document(problem: Problem, found: WhatIf, plot: Plot | None) -> dict[str, Any]:
+    """Some numbers changed: every entry that moved, and the loss beside what was promised."""
+    notation, trace = found.notation, found.trace
+    was = float(trace["L"])
+    return {
+        "schema": "backprop.whatif/1",
+        "problem": _settings(problem),
+        "changes": [
+            {"address": notation.address(ref, place), "was": float(np.asarray(trace[ref])[place]), "now": value}
+            for ref, place, value in found.changes
+        ],
+        "moved": [
+            {
+                "address": notation.address(ref, place),
+                "was": float(np.asarray(trace[ref])[place]),
+                "now": float(np.asarray(found.now[ref])[place]),
+            }
+            for ref, places in found.moved()
+            for place in places
+        ],
+        "loss": {"was": was, "now": was + found.truth, "change": found.truth, "promised": found.forecast},
+        "sweep": plot and {"address": plot.x_name, "x": plot.xs, "L": plot.ys, "tangent": plot.tangent},
+    }
 
 
 def _settings(problem: Problem) -> dict[str, Any]:

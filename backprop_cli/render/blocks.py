@@ -73,6 +73,17 @@ class Tree(NamedTuple):
     branches: tuple[Tree, ...]
 
 
+class Plot(NamedTuple):
+    """A curve, the tangent at one of its points, and that point."""
+
+    x_name: str
+    y_name: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    tangent: tuple[float, ...]
+    point: tuple[float, float]
+
+
 class Code(NamedTuple):
     """Python source, shown as it is."""
 
@@ -94,7 +105,7 @@ class Outcome(NamedTuple):
     text: str
 
 
-Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Code | Checked | Outcome
+Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Plot | Code | Checked | Outcome
 
 
 def facts(table: Mapping[str, str]) -> Iterator[Fact]:

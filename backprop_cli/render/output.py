@@ -47,10 +47,10 @@ class Output:
                 if isinstance(block, Outcome) or (isinstance(block, Fact) and block.label == "L")
             )
         if self.output.endswith(".svg"):
-            self._save(terminal.picture(blocks, title))
+            self.save(terminal.picture(blocks, title))
         elif self.output != "-":
             screen = Screen(80, "ascii" if self.plain else "utf-8", colour=False, plain=self.plain)
-            self._save("".join(f"{line}\n" for block in blocks for line in self._lines(block, screen)))
+            self.save("".join(f"{line}\n" for block in blocks for line in self._lines(block, screen)))
         else:
             self._print(blocks, look_at(sys.stdout, self.plain, self.colour))
 
@@ -60,7 +60,7 @@ class Output:
         if self.output == "-":
             print(text)
         else:
-            self._save(text + "\n")
+            self.save(text + "\n")
 
     def _print(self, blocks: Iterable[Block], screen: Screen) -> None:
         if not screen.plain:
@@ -75,7 +75,8 @@ class Output:
             plain.lines(block, screen.width) if screen.plain else (line.plain for line in terminal.lines(block, screen))
         )
 
-    def _save(self, text: str) -> None:
+    def save(self, text: str) -> None:
+        """Write a text to the file, UTF-8 and with plain line ends. Raises UsageError."""
         try:
             Path(self.output).write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:

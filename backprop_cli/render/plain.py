@@ -16,10 +16,12 @@ from backprop_cli.render.blocks import (
     Matrix,
     Note,
     Outcome,
+    Plot,
     Tree,
     Worked,
 )
 from backprop_cli.render.glyphs import fold, spell, visible
+from backprop_cli.render.plot import facts
 
 WIDTH = 80
 
@@ -50,10 +52,12 @@ def _facts(block: Block) -> Iterator[str]:
         case Note(text):
             yield f"Note: {text}"
         case Matrix(_, _, _, cells, entries, worked):
-            facts = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
-            yield from (f"{name} = {number}" for name, number in islice(facts, worked, None))
+            every = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
+            yield from (f"{name} = {number}" for name, number in islice(every, worked, None))
         case Tree():
             yield from _feeds(block)
+        case Plot():
+            yield from facts(block)
         case Code(text):
             yield from text.splitlines()
         case Checked(name, check, worst):

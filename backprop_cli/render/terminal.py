@@ -25,10 +25,12 @@ from backprop_cli.render.blocks import (
     Matrix,
     Note,
     Outcome,
+    Plot,
     Tree,
     Worked,
 )
 from backprop_cli.render.glyphs import fold, spell, visible
+from backprop_cli.render.plot import drawn
 from backprop_cli.render.screen import Screen
 
 STYLES = {
@@ -107,6 +109,8 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Tree():
             across = [f"  {line}" for line in map(say, _across(block))]
             yield from map(Text, across if max(map(cell_len, across)) <= width else map(say, _down(block)))
+        case Plot():
+            yield from (Text(say(line)) for line in drawn(block, width))
         case Code(text):
             yield from (Text(say(line)) for line in text.splitlines())
         case Checked(name, check, worst):

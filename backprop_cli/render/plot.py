@@ -1,0 +1,99 @@
+"""A curve as signs on a terminal, as facts to be read aloud, and as an SVG picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import numpy as np
+
+from backprop_cli.notation import number
+from backprop_cli.render.blocks import Plot
+
+ROWS = 14
+FONT = 'font-family="sans-serif" font-size="14"'
+CURVE, TANGENT, POINT = "•", "·", "◆"
+
+
+def drawn(plot: Plot, width: int) -> Iterator[str]:
+    """The curve, the tangent and the point as lines of text, at most `width` characters wide."""
+    low, high = _limits(plot)
+    labels = [number(value, 4).text for value in (high, low)]
+    margin = max(map(len, labels)) + 1
+    columns = max(10, min(width - margin - 1, 72))
+    canvas = [[" "] * columns for _ in range(ROWS)]
+
+    def mark(xs: tuple[float, ...], ys: tuple[float, ...], sign: str) -> None:
+        for column in range(columns):
+            x = plot.xs[0] + (plot.xs[-1] - plot.xs[0]) * column / (columns - 1)
+            y = float(np.interp(x, xs, ys))
+            if low <= y <= high:
+                canvas[_row(y, low, high)][column] = sign
+
+    mark(plot.xs, plot.tangent, TANGENT)
+    mark(plot.xs, plot.ys, CURVE)
+    x, y = plot.point
+    if plot.xs[0] <= x <= plot.xs[-1] and low <= y <= high:
+        canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = POINT
+    for row, line in enumerate(canvas):
+        label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else plot.y_name if row == ROWS // 2 else ""
+        yield f"{label:>{margin - 1}} │{''.join(line)}".rstrip()
+    left, right = (number(value, 4).text for value in (plot.xs[0], plot.xs[-1]))
+    yield f"{'':>{margin}}{left}{plot.x_name:^{max(1, columns - len(left) - len(right))}}{right}"
+    yield f"{CURVE} {plot.y_name}   {TANGENT} tangent   {POINT} now"
+
+
+def facts(plot: Plot) -> Iterator[str]:
+    """The same for a listener: where the curve starts, where it is lowest, where it ends."""
+    lowest = int(np.argmin(plot.ys))
+    for what, at in (("first", 0), ("lowest", lowest), ("last", -1)):
+        x, y = number(plot.xs[at], 6).text, number(plot.ys[at], 6).text
+        yield f"{what}: {plot.x_name} = {x} gives {plot.y_name} = {y}"
+
+
+def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
+    """The same as a picture of its own, sizes in pixels."""
+    low, high = _limits(plot)
+    left, top, right, bottom = 80, 24, width - 24, height - 56
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across = left + (x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (right - left)
+        return round(across, 1), round(bottom - (y - low) / (high - low) * (bottom - top), 1)
+
+    def line(ys: tuple[float, ...], style: str) -> str:
+        points = " ".join("{},{}".format(*at(x, y)) for x, y in zip(plot.xs, ys, strict=True))
+        return f'<polyline points="{points}" fill="none" clip-path="url(#frame)" {style}/>'
+
+    def label(text: str, x: float, y: float, anchor: str) -> str:
+        return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
+
+    x, y = at(*plot.point)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {FONT}>',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<clipPath id="frame"><rect x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"/></clipPath>',
+        f'<path d="M{left},{top} V{bottom} H{right}" fill="none" stroke="black"/>',
+        line(plot.tangent, 'stroke="#c60" stroke-dasharray="6 4"'),
+        line(plot.ys, 'stroke="#06c" stroke-width="2"'),
+        f'<circle cx="{x}" cy="{y}" r="5" fill="#c60"/>',
+        label(number(high, 4).text, left - 8, top + 5, "end"),
+        label(number(low, 4).text, left - 8, bottom + 5, "end"),
+        label(plot.y_name, left - 8, (top + bottom) / 2, "end"),
+        label(number(plot.xs[0], 4).text, left, bottom + 20, "middle"),
+        label(number(plot.xs[-1], 4).text, right, bottom + 20, "middle"),
+        label(plot.x_name, (left + right) / 2, bottom + 20, "middle"),
+        label("solid: the loss; dashed: the tangent at the present value", (left + right) / 2, height - 12, "middle"),
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _limits(plot: Plot) -> tuple[float, float]:
+    """The lowest and highest value shown: the curve's, with a little room, so that a steep tangent is cut off."""
+    low, high = min(plot.ys), max(plot.ys)
+    room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
+    return low - room, high + room
+
+
+def _row(y: float, low: float, high: float) -> int:
+    return round((high - y) / (high - low) * (ROWS - 1))
