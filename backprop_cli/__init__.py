@@ -20,6 +20,7 @@ __all__ = ["BackpropError", "Run", "__version__", "check", "step"]
 HOMES = {
     "api": ("Run", "check", "step"),
     "errors": ("BackpropError",),
+    "play": ("Play",),
     "problem_file": ("preset_names",),
     "render.as_json": ("check_document", "step_document", "whatif_document", "why_document"),
     "render.blocks": ("facts",),

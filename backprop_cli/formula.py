@@ -137,8 +137,18 @@ class Formula:
         """The shape of `entry` once every axis has a size."""
         return coordinates(entry.axes, sizes)
 
-    def at(self, index: Index, operands: Mapping[str, Any], algebra: Algebra, sizes: Mapping[str, Any]) -> Any:
-        """The target's entry at `index`, computed in `algebra` from arrays of that algebra's values."""
+    def at(
+        self,
+        index: Index,
+        operands: Mapping[str, Any],
+        algebra: Algebra,
+        sizes: Mapping[str, Any],
+        part: Node | None = None,
+    ) -> Any:
+        """The target's entry at `index`, computed in `algebra` from arrays of that algebra's values.
+
+        `part` is a part of the right side, to be computed instead of the whole.
+        """
 
         def value(node: Node, at: Index) -> Any:
             match node:
@@ -153,7 +163,7 @@ class Formula:
                 case Reduce(op, axes, body):
                     return algebra[op](value(body, {**at, **more}) for more in positions(axes, sizes))
 
-        return value(self.tree, index)
+        return value(part or self.tree, index)
 
     def evaluate(self, operands: Mapping[str, Any], algebra: Algebra = NUMBERS) -> Any:
         """The whole target, entry by entry: slow, plain, and the judge of every fast body.

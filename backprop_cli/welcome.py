@@ -5,6 +5,7 @@ COMMANDS = {
     "check": "Check every gradient of a network, or somebody's claims.",
     "why": "Explain one number, with every path it takes to the loss.",
     "whatif": "Change a number and see what moves.",
+    "play": "Step through a training step: forward, back, why, predict.",
     "doctor": "Report on this installation and this terminal.",
     "help": "Help on a command, or on: exit-codes, networks, completion.",
 }

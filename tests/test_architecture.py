@@ -24,9 +24,11 @@ FLOORS = [
     ["verdict", "notation", "loops"],
     ["numeric", "worked", "remarks", "addresses"],
     ["symbolic", "claims", "paths"],
-    ["words"],
+    ["words", "signs"],
     ["render"],
+    ["predict"],
     ["api"],
+    ["play"],
     ["commands"],
     ["cli"],
     ["__main__"],
@@ -34,7 +36,12 @@ FLOORS = [
 """From the ground up. What stands on one floor is independent of its neighbours."""
 
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
-LAZY = {"api.py": {"backprop_cli.symbolic"}, "__main__.py": {"backprop_cli.cli"}, "arrays.py": {"zipfile", "zlib"}}
+LAZY = {
+    "api.py": {"backprop_cli.symbolic"},
+    "__main__.py": {"backprop_cli.cli"},
+    "play.py": {"readline"},
+    "arrays.py": {"zipfile", "zlib"},
+}
 """Imports inside functions: what is slow to load and not always needed."""
 
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))

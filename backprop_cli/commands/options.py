@@ -104,9 +104,8 @@ network_options = all_of(
     ]
 )
 
-output_options = all_of(
+screen_options = all_of(
     [
-        option("--json", "as_json", group=OUTPUT, is_flag=True, help="One JSON document, in full precision."),
         option(
             "--plain",
             group=OUTPUT,
@@ -124,6 +123,14 @@ output_options = all_of(
             default="auto",
             help="Colour.",
         ),
+    ]
+)
+"""How things look."""
+
+output_options = all_of(
+    [
+        screen_options,
+        option("--json", "as_json", group=OUTPUT, is_flag=True, help="One JSON document, in full precision."),
         option(
             "-o",
             "--output",
@@ -136,7 +143,7 @@ output_options = all_of(
         option("-q", "--quiet", group=OUTPUT, is_flag=True, help="Only the result."),
     ]
 )
-"""Where the result goes, and in which form. See `Output`."""
+"""How things look, where the result goes, and in which form. See `Output`."""
 
 
 NETWORK_KEYS = (
@@ -165,5 +172,5 @@ def sort_out(options: dict[str, Any]) -> tuple[dict[str, Any], Any, dict[str, An
     network = {name: options.pop(name) for name in NETWORK_KEYS}
     if network["frozen"] is not None:
         network["frozen"] = [name.strip() for name in network["frozen"].split(",")]
-    output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS})
+    output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS if name in options})
     return network, output, options

@@ -12,6 +12,7 @@ from typing import Any
 from backprop_cli.errors import UsageError
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.blocks import Block, Fact, Outcome
+from backprop_cli.render.glyphs import spell, visible
 from backprop_cli.render.screen import Colour, Screen, look_at
 
 
@@ -37,6 +38,10 @@ class Output:
     @property
     def wants_json(self) -> bool:
         return self.as_json or self.output.endswith(".json")
+
+    def say(self, text: str) -> str:
+        """A text as the terminal can show it, for a prompt."""
+        return spell(visible(text), look_at(sys.stdout, self.plain, self.colour).encoding)
 
     def report(self, blocks: Iterable[Block], title: str) -> None:
         """Show blocks as they come. `title` is written on the picture, if it is one."""

@@ -94,7 +94,7 @@ class Report:
         """The steps of one phase, with a heading for each layer."""
         heading = ""
         for step in self.trace.of_phase(phase):
-            if self._trivial(step) or not self._wanted(step.ref):
+            if self.trivial(step) or not self._wanted(step.ref):
                 continue
             if phase in ("forward", "backward") and (title := self._layer_title(step)) not in ("", heading):
                 heading = title
@@ -104,7 +104,7 @@ class Report:
     def step(self, step: Step) -> Iterator[Block]:
         """One step: its formula, entries worked out, all results, and what is to be said about them."""
         if self.view.show != "numbers":
-            yield Formula(self.notation.formula(step))
+            yield from self.formula(step)
         if step.kernel.doc and (step.phase == "backward" or self.view.verbose):
             yield Note(step.kernel.doc)
         size = int(np.size(self.trace[step.ref]))
@@ -117,6 +117,10 @@ class Report:
         if matrix and (count < size or step.phase == "backward"):
             yield from self._all_at_once(step.ref, count)
         yield from map(Note, remarks(self.notation, step, self.view.digits))
+
+    def formula(self, step: Step) -> Iterator[Block]:
+        """A step's formula alone."""
+        yield Formula(self.notation.formula(step))
 
     def frozen(self) -> Iterator[Block]:
         if self.problem.frozen:
@@ -199,7 +203,7 @@ class Report:
         """Whether --layer asks for this value."""
         return self.view.layer is None or layer_of(ref) == self.view.layer
 
-    def _trivial(self, step: Step) -> bool:
+    def trivial(self, step: Step) -> bool:
         """Steps that say nothing: L of a single sample, and gradients that are 1 by definition."""
         return step.ref in self.notation.ones or (step.ref == "L" and self.notation.loss_is_sample)
 

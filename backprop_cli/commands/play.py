@@ -1,0 +1,71 @@
+"""`backprop play`: step through a training step in the terminal, forward and back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import click
+
+import backprop_cli as bp
+from backprop_cli.commands.options import (
+    SHOW,
+    GroupedCommand,
+    all_of,
+    network_options,
+    option,
+    problem_argument,
+    screen_options,
+    sort_out,
+)
+
+play_options = all_of(
+    [
+        option("--predict", group=SHOW, is_flag=True, help="Be asked for each number before it is shown."),
+        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+    ]
+)
+
+
+@click.command(cls=GroupedCommand)
+@problem_argument
+@network_options
+@play_options
+@screen_options
+def play(**options: Any) -> None:
+    """Step through a training step by hand: forward, back, why, what if, and predictions.
+
+    \b
+    Examples: backprop play mazur
+              backprop play --net 2-2-1 --predict
+              printf 'n\\nn\\nq\\n' | backprop play
+
+    PROBLEM is a network such as 3-4-2, a preset, or a TOML or JSON file. Type ? for the commands, q to leave.
+    """
+    network, output, shown = sort_out(options)
+    session = bp.Play(bp.step(**network), shown["predict"], shown["digits"])
+    output.report(session.opening(), "backprop play")
+    for line in typed(session, output):
+        output.report(session.answer(line), "backprop play")
+        if session.over:
+            return
+    output.report(session.ending(), "backprop play")
+
+
+def typed(session: Any, output: Any) -> Iterator[str]:
+    """The lines that are typed, until the input ends. What comes through a pipe is shown behind its prompt."""
+    if sys.stdin.isatty():
+        with suppress(ImportError):
+            import readline  # noqa: F401  it gives input() its arrow keys, where there is one
+    while True:
+        prompt = output.say(session.prompt)
+        try:
+            line = input(prompt)
+        except EOFError:
+            print()
+            return
+        if not sys.stdin.isatty():
+            print(output.say(line))
+        yield line

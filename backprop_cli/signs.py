@@ -1,0 +1,61 @@
+"""Why a number has the sign it has: the signs of its factors, or which of its terms weigh more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.formula import NUMBERS, positions
+from backprop_cli.notation import Notation, number
+from backprop_cli.syntax import Apply, Node, Reduce
+from backprop_cli.trace import Step
+
+
+def sign_of(value: float) -> str:
+    """`+`, `−` or `0`."""
+    return "+" if value > 0 else "−" if value < 0 else "0"
+
+
+def sign_argument(notation: Notation, step: Step, place: tuple[int, ...], digits: int = 3) -> str:
+    """The argument for the sign of one entry of a step's result, without computing it exactly."""
+    formula = notation.line(step)
+    sizes = formula.bind({name: np.shape(notation.trace[ref]) for name, ref in step.operands.items()})
+    operands = step.values(notation.trace.values)
+    index = formula.index(place)
+
+    def value(part: Node, at: dict[str, Any]) -> float:
+        with np.errstate(all="ignore"):
+            return float(formula.at(at, operands, NUMBERS, sizes, part))
+
+    def terms(node: Node, at: dict[str, Any], sign: int = 1) -> Iterator[float]:
+        match node:
+            case Apply("+", (p, q)):
+                yield from (*terms(p, at, sign), *terms(q, at, sign))
+            case Apply("-", (p, q)):
+                yield from (*terms(p, at, sign), *terms(q, at, -sign))
+            case Reduce("sum" | "mean", axes, body):
+                for more in positions(axes, sizes):
+                    yield from terms(body, {**at, **more}, sign)
+            case _:
+                yield sign * value(node, at)
+
+    def factors(node: Node) -> Iterator[Node]:
+        if isinstance(node, Apply) and node.op in ("*", "/"):
+            for arg in node.args:
+                yield from factors(arg)
+        else:
+            yield node
+
+    result = sign_of(value(formula.tree, index))
+    found = list(factors(formula.tree))
+    if len(found) > 1:
+        product = " · ".join(f"({sign_of(value(factor, index))})" for factor in found)
+        return f"its factors have the signs {product}, which makes {result}"
+    parts = list(terms(formula.tree, index))
+    if len(parts) > 1:
+        up, down = sum(part for part in parts if part > 0), sum(part for part in parts if part < 0)
+        amounts = f"{number(up, digits).text} against {number(down, digits).text}"
+        return f"its terms come to {amounts}, which makes {result}"
+    return f"{step.kernel.name} of these numbers is {result}"

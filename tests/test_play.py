@@ -1,0 +1,227 @@
+"""Stepping by hand: to the end and back, changes and undo, predictions, and any text at any prompt."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable
+
+import numpy as np
+import pexpect
+import pyte
+import pytest
+from conftest import ROOT, Run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backprop_cli as bp
+from backprop_cli.notation import Notation
+from backprop_cli.play import Play
+from backprop_cli.render import terminal
+from backprop_cli.render.blocks import Block
+from backprop_cli.render.screen import Screen
+from backprop_cli.signs import sign_argument, sign_of
+
+
+def text_of(blocks: Iterable[Block]) -> str:
+    stream = io.StringIO()
+    terminal.write(blocks, Screen(80, "utf-8", False, False), stream)
+    return stream.getvalue()
+
+
+def typed(session: Play, *lines: str) -> str:
+    """Type some lines; what the last one brings."""
+    return [text_of(session.answer(line)) for line in lines][-1]
+
+
+def test_to_the_end_and_back_to_the_start() -> None:
+    session = Play(bp.step("mazur"))
+    forward = [typed(session, "") for _ in session.steps]
+    assert session.prompt == "[update 2/2] > "
+    assert "This was the last step" in typed(session, "n")
+    backward = [typed(session, "p") for _ in session.steps[1:]]
+    assert backward == forward[-2::-1]
+    assert "This is the start" in typed(session, "p")
+    assert session.prompt == "[start] > "
+    assert "z₁[1] = 0.15·0.05 + 0.2·0.1 + 0.35 = 0.3775" in forward[0]
+
+
+def test_go_why_and_list() -> None:
+    session = Play(bp.step("mazur"))
+    assert "δ₁[2] = 0.0413703" in typed(session, "go delta1[2]")
+    assert session.prompt == "[backward 6/8] > "
+    assert "FROM z₁[1] TO THE LOSS: 2 paths" in typed(session, "why")
+    assert "FROM W₁[1,1] TO THE LOSS" in typed(session, "why W1[1,1]")
+    assert "δ₁ (here)" in typed(session, "list")
+    assert "L = " in typed(session, "go L")
+    assert "W1 is given, no step makes it" in typed(session, "go W1")
+    assert session.prompt == "[loss 1/1] > "
+
+
+def test_a_change_makes_a_new_tape_and_undo_takes_it_back() -> None:
+    session = Play(bp.step("mazur"))
+    typed(session, "n", "n")
+    text = typed(session, "set W2[2,1] = −1/2")
+    assert "W₂[2,1] was 0.5 and is −0.5 now." in text
+    assert "The loss goes from 0.298371 to 0.331641." in text
+    assert session.prompt == "[forward 2/4] > "
+    typed(session, "set x[1]=1", "set lr=0.1", "set y[2]=0")
+    assert session.run["x"].tolist() == [[1, 0.1]]
+    assert session.run["lr"] == 0.1
+    for _ in range(4):
+        typed(session, "undo")
+    assert session.run["L"] == bp.step("mazur")["L"]
+    assert "nothing has been changed" in typed(session, "undo")
+    assert "z1 is computed, not given" in typed(session, "set z1[1]=0")
+
+
+def test_symbols_or_numbers() -> None:
+    session = Play(bp.step("mazur"))
+    typed(session, "n")
+    assert "z₁[1] = W₁[1,1]·x[1] + W₁[1,2]·x[2] + b₁[1] = 0.3775" in typed(session, "symbols")
+    assert "Σᵢ" not in typed(session, "numbers")
+    assert "Σᵢ" in typed(session, "both")
+
+
+def test_help_names_every_command_and_unknown_ones_get_the_nearest() -> None:
+    session = Play(bp.step("mazur"))
+    text = typed(session, "?")
+    assert all(word in text for word in ("Enter", "go ADDRESS", "why", "set", "undo", "list", "symbols", "q: leave"))
+    assert "did you mean list" in typed(session, "lst")
+
+
+# --- predictions ----------------------------------------------------------------------------------------------------
+
+
+def test_a_number_is_asked_for_in_three_stages_before_it_is_shown() -> None:
+    session = Play(bp.step("mazur"), predict=True)
+    opening = typed(session, "n")
+    assert "z₁[2] = 0.25·0.05 + 0.3·0.1 + 0.35 = ?" in opening
+    assert "0.3925" not in opening
+    assert session.prompt == "z₁[2]: +, − or 0? "
+    assert "Right: its terms come to 0.392 against 0, which makes +." in typed(session, "plus")
+    assert "Right" in typed(session, "0.1")
+    last = typed(session, "0.39")
+    assert "Right: you said 0.39, it is 0.3925 (off by 0.64 %)" in last
+    assert "z₁[1] = 0.15·0.05" in last
+    assert session.prompt == "[forward 1/4] > "
+
+
+def test_a_wrong_answer_is_told_what_is_right_and_the_weak_spot_is_named() -> None:
+    session = Play(bp.step("mazur"), predict=True)
+    typed(session, "n", "+", "1", "0.3925", "n")
+    assert "No: its factors have the signs (+) · (+), which makes +." in typed(session, "-")
+    typed(session, "100", "0.1")
+    assert "is not a number" in typed(session, "n", "what?")
+    typed(session, "")
+    text = text_of(session.answer("q"))
+    assert session.over
+    assert "weighted sums z: sign 1 of 1, size 1 of 1, digits 1 of 1" in text
+    assert "The weak spot is activations a: 3 answers went wrong there." in text
+
+
+def test_enter_skips_a_question_and_shows_the_number() -> None:
+    session = Play(bp.step("mazur"), predict=True)
+    assert "z₁[1] = 0.15·0.05" in typed(session, "n", "")
+    assert not session.prediction or not session.prediction.score
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 500), st.sampled_from(["sigmoid", "tanh", "relu", "softmax"]), st.sampled_from(["mse", "huber"]))
+def test_every_sign_argument_ends_with_the_right_sign(seed: int, activation: str, loss: str) -> None:
+    run = bp.step("2-3-2", seed=seed, activation=[activation], loss=loss, optimizer="adam")
+    notation = Notation(run.trace)
+    for step in run.trace.steps:
+        value = np.asarray(run[step.ref], float)
+        for place in np.ndindex(*value.shape):
+            assert sign_argument(notation, step, place).split()[-1] == sign_of(float(value[place]))
+
+
+# --- any text -------------------------------------------------------------------------------------------------------
+
+COMMANDS = st.sampled_from(
+    [
+        *["n", "p", "", "why", "undo", "list", "numbers", "symbols", "both", "?", "go z2[1]", "go L"],
+        *["set W1[1,1]=2", "why dW1[1,1]", "+", "-", "0.1", "set", "go", "set L=3", "why nothing"],
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(COMMANDS | st.text(max_size=15), max_size=12), st.booleans())
+def test_nothing_that_is_typed_raises_or_loses_the_place(lines: list[str], predict: bool) -> None:
+    session = Play(bp.step("2-2-1"), predict)
+    for line in lines:
+        at = session.at
+        text_of(session.answer(line))
+        assert 0 <= session.at <= len(session.steps)
+        word = line.strip().partition(" ")[0].lower()
+        if word not in ("", "n", "next", "p", "back", "go") and not predict:
+            assert session.at == at
+        assert session.prompt
+        if session.over:
+            break
+
+
+# --- at a terminal and through a pipe -------------------------------------------------------------------------------
+
+
+def test_the_same_session_through_a_pipe(backprop: Run) -> None:
+    found = backprop("play", "mazur", stdin=b"n\nn\np\nq\n")
+    text = found.stdout.decode()
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert "[start] > n\n" in text
+    assert text.count("z₁[1] = 0.15·0.05") == 2
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp1252", "cp437", "ascii"])
+def test_the_end_of_the_input_ends_it_in_any_encoding(backprop: Run, encoding: str) -> None:
+    found = backprop(
+        "play", "mazur", "--predict", stdin=b"n\n+\n", env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    )
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert "YOUR PREDICTIONS" in found.stdout.decode(encoding)
+
+
+def test_plain_mode(backprop: Run) -> None:
+    found = backprop("play", "mazur", "--plain", stdin=b"n\nwhy\nq\n")
+    assert found.stdout.isascii()
+    assert b"z1[1] = 0.15*0.05 + 0.2*0.1 + 0.35 = 0.3775" in found.stdout
+
+
+def spawn(columns: int, *arguments: str) -> tuple[pexpect.spawn, pyte.Screen]:
+    """The program at a terminal of 24 lines, and a screen that shows what it would show."""
+    env = {"TERM": "xterm", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
+    command = ["-m", "backprop_cli", *arguments]
+    child = pexpect.spawn(sys.executable, command, env=env, dimensions=(24, columns), encoding="utf-8", timeout=30)
+    return child, pyte.Screen(columns, 24)
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_at_a_terminal(columns: int) -> None:
+    child, screen = spawn(columns, "play", "mazur")
+    stream = pyte.Stream(screen)
+    child.expect_exact("[start] > ")
+    stream.feed(child.before + child.after)
+    child.sendline("")
+    child.expect_exact("[forward 1/4] > ")
+    stream.feed(child.before + child.after)
+    shown = "\n".join(line.rstrip() for line in screen.display)
+    assert "z₁[1] = 0.15·0.05 + 0.2·0.1 +" in shown
+    assert "[forward 1/4] >" in shown
+    child.sendline("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+def test_ctrl_c_leaves_with_130_and_ctrl_d_with_0() -> None:
+    for key, code in (("c", 130), ("d", 0)):
+        child, _ = spawn(80, "play", "mazur")
+        child.expect_exact("[start] > ")
+        child.sendcontrol(key)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == code
+        assert "Traceback" not in (child.before or "")
