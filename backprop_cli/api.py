@@ -18,6 +18,7 @@ import numpy as np
 from backprop_cli import claims, numeric
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import ShapeError, UsageError, unknown
+from backprop_cli.expression import Expression, read_expression
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
 from backprop_cli.render import terminal
@@ -46,10 +47,12 @@ class Run:
     different.
     """
 
-    problem: Problem
+    problem: Problem | Expression
     trace: Trace
 
     def __repr__(self) -> str:
+        if isinstance(self.problem, Expression):
+            return f"<{self.problem.text}: {self.trace['L']:.6g}>"
         return f"<step {self.problem.step} of {self.problem.net}: L = {self.trace['L']:.6g}>"
 
     def __getitem__(self, address: str) -> Any:
@@ -74,16 +77,32 @@ class Run:
         return self.trace.replay(canonical(until), **values)
 
     @property
+    def name(self) -> str:
+        """What was run: a network's description, or an expression."""
+        return self.problem.text if isinstance(self.problem, Expression) else self.problem.net
+
+    def check_layer(self, number: int) -> None:
+        """Raises UsageError if there is no layer of this number."""
+        self._network.network.check_layer(number)
+
+    @property
+    def _network(self) -> Problem:
+        """The problem, if it is a network's, whose parameters can move. Raises UsageError."""
+        if isinstance(self.problem, Expression):
+            raise UsageError("an expression has no parameters that move, so there is one step only")
+        return self.problem
+
+    @property
     def loss_after(self) -> float:
         """The loss once the step is taken."""
-        after = self.problem.after(self.trace)
+        after = self._network.after(self.trace)
         return float(after.network.forward(after.params, after.x, after.y)["L"])
 
     def walk(self, steps: int) -> Iterator[Run]:
         """This run and those that follow, so many in all."""
         run = self
         for step in range(steps):
-            run = _run(run.problem.after(run.trace)) if step else run
+            run = _run(run._network.after(run.trace)) if step else run
             yield run
 
     def after(self, steps: int = 1) -> Run:
@@ -178,7 +197,14 @@ def step(problem: str | Mapping[str, Any] | None = None, **options: Any) -> Run:
     one; `options` are the keys of such a file, as lists, arrays or text, as in
     `bp.step("2-2-1", x=[[1, 2]], loss="mse", seed=7)`. Raises BackpropError.
     """
-    return _run(load(problem, **options))
+    expr, at = options.pop("expr", None), options.pop("at", None)
+    if expr is None:
+        if at is not None:
+            raise UsageError('--at gives the variables of an expression; add --expr, such as --expr "f = x * y"')
+        return _run(load(problem, **options))
+    if problem is not None or any(value is not None for value in options.values()):
+        raise UsageError("an expression stands alone: leave the network and its options out")
+    return _run(read_expression(expr, at or ""))
 
 
 def check(
@@ -191,5 +217,5 @@ def check(
     return step(problem, **options).check(witnesses, sample)
 
 
-def _run(problem: Problem) -> Run:
+def _run(problem: Problem | Expression) -> Run:
     return Run(problem, problem.run())

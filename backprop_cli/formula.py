@@ -40,7 +40,8 @@ def _mean(terms: Iterator[Any]) -> Any:
 
 NUMBERS: Algebra = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-    "neg": operator.neg, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": abs, "tanh": np.tanh,
+    "neg": operator.neg, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": abs,
+    "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
     "erf": lambda p: np.float64(math.erf(p)), "max": max, "min": min, "where": lambda c, p, q: p if c else q,
     ">": _compare(operator.gt), "<": _compare(operator.lt), ">=": _compare(operator.ge), "<=": _compare(operator.le),
     "sum": sum, "mean": _mean,
@@ -157,7 +158,8 @@ class Formula:
                 case Size(axis):
                     return algebra["number"](sizes[axis])
                 case Entry(name, axes):
-                    return operands[name][coordinates(axes, at)] if axes else operands[name]
+                    place = coordinates(axes, at)
+                    return operands[name][place] if place else operands[name]
                 case Apply(op, args):
                     return algebra[op](*[value(arg, at) for arg in args])
                 case Reduce(op, axes, body):
@@ -177,7 +179,7 @@ class Formula:
         if not self.target.axes:
             return entries[0]
         dtype = float if algebra is NUMBERS else object
-        return np.array(entries, dtype).reshape(self.shape(self.target, sizes))
+        return np.array(entries, dtype).reshape(self.shape(self.target, sizes))[()]
 
 
 def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

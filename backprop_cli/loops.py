@@ -16,7 +16,15 @@ from backprop_cli.formula import Formula
 from backprop_cli.kernel import Kernel
 from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
 
-CALLS = {"exp": "np.exp", "log": "np.log", "sqrt": "np.sqrt", "tanh": "np.tanh", "erf": "math.erf"}
+CALLS = {
+    "exp": "np.exp",
+    "log": "np.log",
+    "sqrt": "np.sqrt",
+    "tanh": "np.tanh",
+    "sin": "np.sin",
+    "cos": "np.cos",
+    "erf": "math.erf",
+}
 COMPARISONS = (">", "<", ">=", "<=")
 
 

@@ -116,7 +116,8 @@ WRITTEN: Algebra = {
     "-": lambda p, q: Term(f"{p.within(SUM)} − {_unsigned(q, PRODUCT)}", SUM),
     "*": _times, "/": _over, "**": _power, "neg": _minus,
     "exp": lambda p: Term(f"e^{p.within(ATOM)}", POWER),
-    "log": _function("ln"), "sqrt": _function("√"), "tanh": _function("tanh"), "erf": _function("erf"),
+    "log": _function("ln"), "sqrt": _function("√"), "tanh": _function("tanh"),
+    "sin": _function("sin"), "cos": _function("cos"), "erf": _function("erf"),
     "abs": lambda p: Term(f"|{p.text}|"),
     "max": _function("max"), "min": _function("min"),
     "where": lambda c, p, q: Term(f"{p.text} if {c.text[1:-1]}, else {q.text}", LOOSE),
@@ -130,9 +131,9 @@ class Notation:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.single = len(np.atleast_1d(trace["E"])) == 1
+        self.single = np.size(trace.values.get("E", 0)) == 1
         self.ones = {ref for ref in trace.values if re.fullmatch(r"d[LEJ]\d*", ref) and np.all(trace[ref] == 1)}
-        self.loss_is_sample = self.single and trace.producer("L") is not None and "J0" not in trace
+        self.loss_is_sample = self.single and "E" in trace and trace.producer("L") is not None and "J0" not in trace
 
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -163,13 +164,16 @@ class Notation:
 
     def name(self, ref: str, index: str = "") -> str:
         """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′, m̂_W₁; `index` is written behind it."""
-        if ref == "E" and self.loss_is_sample:
-            return "L"
+        if ref == "L" or (ref == "E" and self.loss_is_sample):
+            return self.trace.outcome
+        if ref[0].isdigit():
+            return ref
         base, new, _ = ref.partition("_new")
         base, _, path = base.partition("_") if base.partition("_")[0] in self.trace else (base, "", "")
         if base[0] == "d" and base[1:] in self.trace:
             inner = self.name(base[1:])
-            written = inner.replace("z", "δ", 1) if inner[0] == "z" else f"∂L/∂{inner}"
+            is_delta = re.fullmatch(r"z\d+", base[1:])
+            written = inner.replace("z", "δ", 1) if is_delta else f"∂{self.trace.outcome}/∂{inner}"
         elif slot := re.fullmatch(r"([a-z]+)([Wb]\d+)", base):
             written = f"{GREEK.get(slot[1], slot[1])}_{_subscripted(slot[2])}"
         else:

@@ -37,7 +37,7 @@ def finite_difference(trace: Trace, ref: str, which: Which = None) -> Check:
     """
     entries = choose(np.shape(trace[ref]), which)
     slopes = _central(trace, ref, entries, STEP)
-    gradient = np.asarray(trace[f"d{ref}"], float)[tuple(entries.T)]
+    gradient = np.atleast_1d(np.asarray(trace[f"d{ref}"], float)[tuple(entries.T)])
     off = np.flatnonzero(abs(gradient - slopes) > RTOL * np.maximum(abs(gradient), abs(slopes)))
     closer = _central(trace, ref, entries[off], STEP / CLOSER)
     better = abs(gradient[off] - closer) < abs(gradient[off] - slopes[off])
@@ -84,7 +84,7 @@ def _central(trace: Trace, ref: str, entries: Any, step: float) -> Any:
 def _both_sides(trace: Trace, ref: str, entries: Any, step: float) -> Iterator[tuple[Any, Any, Any]]:
     """L after a nudge up, after a nudge down, and how far apart the two really are, batch by batch."""
     for part in _batches(trace, ref, entries):
-        value = np.asarray(trace[ref], float)[tuple(part.T)]
+        value = np.atleast_1d(np.asarray(trace[ref], float)[tuple(part.T)])
         size = step * np.maximum(1, abs(value))
         width = (value + size) - (value - size)
         yield _nudged(trace, ref, part, size).real, _nudged(trace, ref, part, -size).real, width

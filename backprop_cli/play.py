@@ -15,13 +15,14 @@ import numpy as np
 from backprop_cli.addresses import read_address
 from backprop_cli.api import Run
 from backprop_cli.errors import BackpropError, UsageError, unknown
+from backprop_cli.expression import Expression
 from backprop_cli.notation import Notation, number
 from backprop_cli.predict import Prediction
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Heading, Note
-from backprop_cli.render.report import CONVENTIONS, Report, View, describe
+from backprop_cli.render.report import Report, View
 from backprop_cli.render.whatif import Change, read_change
-from backprop_cli.trace import Step
+from backprop_cli.trace import PHASES, Step
 
 HELP = {
     "n, or Enter": "the next step",
@@ -35,7 +36,6 @@ HELP = {
     "?": "this help",
     "q": "leave",
 }
-PHASES = ("forward", "loss", "backward", "update")
 
 
 class Play:
@@ -72,10 +72,9 @@ class Play:
 
     def opening(self) -> Iterator[Block]:
         """What is shown first."""
-        yield Fact("Conventions", CONVENTIONS)
-        yield Fact("Problem", describe(self.run.problem))
-        yield from self.report.value("x")
-        yield from self.report.value("y")
+        yield from self.report.opening()
+        for ref in (*self.run.problem.inputs, *(["y"] if "E" in self.run.trace else [])):
+            yield from self.report.value(ref)
         yield Note("Enter goes forward, p back, ? helps, q leaves.")
 
     def answer(self, line: str) -> Iterator[Block]:
@@ -213,9 +212,13 @@ class Play:
             yield from self.prediction.summary()
 
 
-def changed(problem: Problem, change: Change) -> Problem:
+def changed(problem: Problem | Expression, change: Change) -> Problem | Expression:
     """The problem with one given number changed. Raises UsageError if it is computed, not given."""
     ref, place, value = change
+    if isinstance(problem, Expression):
+        if ref in problem.params:
+            return replace(problem, params={**problem.params, ref: value})
+        raise UsageError(f"{ref} is no variable of the expression; set one of {', '.join(problem.params)}")
     tables: dict[str, Mapping[str, Any]] = {
         "params": problem.params,
         "state": problem.state,

@@ -36,6 +36,42 @@ class Problem:
     frozen: tuple[str, ...] = ()
     step: int = 1
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What is given besides the parameters and the targets."""
+        return ("x",)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the problem is, for a JSON document."""
+        network = self.network
+        return {
+            "net": self.net,
+            "activation": network.activations,
+            "loss": network.loss.name,
+            "reduction": network.reduction,
+            "optimizer": self.optimizer.name,
+            "lr": self.numbers["lr"],
+            "seed": self.seed,
+            "step": self.step,
+            "l2": network.l2,
+            "frozen": list(self.frozen),
+            "options": {name: value for name, value in self.numbers.items() if name != "lr"},
+        }
+
+    @property
+    def title(self) -> str:
+        """The problem in one line."""
+        network = self.network
+        batch = "1 sample" if len(self.x) == 1 else f"{network.reduction} over {len(self.x)} samples"
+        penalty = f", l2 {_short(network.l2)}" if network.l2 else ""
+        loss = f"loss {_with_options(network.loss.name, network.loss_options)} ({batch}{penalty})"
+        options = ", ".join(f"{name} {_short(value)}" for name, value in self.numbers.items() if name != "lr")
+        optimizer = f"{self.optimizer.name} lr {_short(self.numbers['lr'])}{f' ({options})' if options else ''}"
+        bends = (layer for layer in network.layers if layer.kernel.target == "a")
+        activations = ", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends)
+        return f"{self.net}; {activations}; {loss}; {optimizer}; seed {self.seed}"
+
     def run(self, wrt: Sequence[str] = ()) -> Trace:
         """The whole step: forward, loss, backward, update. `wrt` names further values whose gradient is wanted.
 
@@ -59,6 +95,16 @@ class Problem:
             state={name: trace.values.get(f"{name}_new", value) for name, value in self.state.items()},
             step=self.step + 1,
         )
+
+
+def _short(value: float) -> str:
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def _with_options(name: str, options: Mapping[str, float]) -> str:
+    """`huber(delta=0.5)`, or the name alone if it has no options."""
+    written = ", ".join(f"{option}={_short(value)}" for option, value in options.items())
+    return f"{name}({written})" if written else name
 
 
 def load(source: str | Mapping[str, Any] | None = None, **options: Any) -> Problem:

@@ -2,7 +2,7 @@
 
     z[n,o]   W[...]   lr             an entry; `...` stands for any leading axes; a bare name is one number
     + - * / **   > < >= <=           a comparison is 1 where it holds and 0 where it does not
-    exp log sqrt abs tanh erf        functions of one number
+    exp log sqrt abs sin cos tanh erf  functions of one number
     max(p, q)   min(p, q)   where(c, p, q)
     sum[i](p)   mean[i,j](p)         over every value of the named axes
     size[n]   2   0.5   pi
@@ -20,7 +20,19 @@ from typing import NamedTuple
 
 AXES = frozenset("aehijklmnoprstuvx")
 REDUCTIONS = ("sum", "mean")
-ARITY = {"exp": 1, "log": 1, "sqrt": 1, "abs": 1, "tanh": 1, "erf": 1, "max": 2, "min": 2, "where": 3}
+ARITY = {
+    "exp": 1,
+    "log": 1,
+    "sqrt": 1,
+    "abs": 1,
+    "sin": 1,
+    "cos": 1,
+    "tanh": 1,
+    "erf": 1,
+    "max": 2,
+    "min": 2,
+    "where": 3,
+}
 OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.USub: "neg",
     ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=",

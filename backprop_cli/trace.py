@@ -17,6 +17,7 @@ from backprop_cli.formula import Formula
 from backprop_cli.kernel import Kernel, kernel
 
 Phase = Literal["forward", "loss", "backward", "update"]
+PHASES: tuple[Phase, ...] = ("forward", "loss", "backward", "update")
 
 
 class Step(NamedTuple):
@@ -53,9 +54,13 @@ class Step(NamedTuple):
 
 
 class Trace:
-    """The tape of one step: `leaves` come from outside, every other value from a `Step`."""
+    """The tape of one step: `leaves` come from outside, every other value from a `Step`.
+
+    The value that everything is differentiated for is L; `outcome` is what it is called on paper.
+    """
 
     def __init__(self, **leaves: Any) -> None:
+        self.outcome = "L"
         self.values: dict[str, Any] = {}
         self.steps: list[Step] = []
         for ref, value in leaves.items():

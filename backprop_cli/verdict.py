@@ -112,7 +112,7 @@ def judge(
     eps = float(np.finfo(np.asarray(trace[ref]).dtype).eps)
     rtol = max(precision.rtol, 1e4 * eps)
     floor = max(precision.floor, 10 * eps, 16 * rounding(trace, ref) / rtol)
-    engine = gradient[tuple(entries.T)]
+    engine = np.atleast_1d(gradient[tuple(entries.T)])
     relative = _relative(engine, values, floor)
     off = np.flatnonzero(relative > rtol)
     slopes = None
@@ -159,7 +159,7 @@ def rounding(trace: Trace, ref: str) -> float:
     Where the machine has no longer numbers than float64 this is 0.
     """
     leaves = {name: value for name, value in trace.values.items() if trace.producer(name) is None and np.ndim(value)}
-    if max(map(np.size, leaves.values())) > LONGEST:
+    if max(map(np.size, leaves.values()), default=0) > LONGEST:
         return 0.0
     with np.errstate(all="ignore"):
         longer = trace.replay(ref, **{name: np.asarray(value, np.longdouble) for name, value in leaves.items()})
@@ -181,6 +181,8 @@ def choose(shape: tuple[int, ...], which: Which) -> Any:
     if isinstance(which, tuple):
         return np.array([which], int).reshape(1, len(shape))
     size = int(np.prod(shape))
+    if not shape:
+        return np.zeros((1, 0), int)
     flat = np.arange(size) if which is None or which >= size else np.unique(np.linspace(0, size - 1, which).astype(int))
     return np.stack(np.unravel_index(flat, shape), axis=-1).reshape(len(flat), len(shape))
 

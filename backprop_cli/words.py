@@ -44,7 +44,10 @@ def _output(path: Path) -> tuple[tuple[str, Place] | None, float]:
 
 def sentences(notation: Notation, ref: str, place: Place, found: Paths, digits: int) -> Iterator[str]:
     """One sentence for each output that matters, and one that sums up."""
-    name = notation.entry(ref, place)
+    name, loss = notation.entry(ref, place), notation.name("L")
+    if found.total and "y" not in notation.trace:
+        yield f"Raising {name} {'raises' if found.total > 0 else 'lowers'} {loss}."
+        return
     if found.total == 0:
         yield _nothing(notation, name, found)
         return

@@ -20,7 +20,7 @@ FLOORS = [
     ["arrays"],
     ["network", "problem_file"],
     ["parameters", "samples"],
-    ["problem"],
+    ["problem", "expression"],
     ["verdict", "notation", "loops"],
     ["numeric", "worked", "remarks", "addresses"],
     ["symbolic", "claims", "paths"],

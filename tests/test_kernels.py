@@ -47,7 +47,7 @@ def operands_for(kernel: Kernel, seed: int = 0) -> dict[str, Any]:
         elif entry.axes:
             values[entry.name] = rng.choice([-1, 1], shape) * rng.uniform(0.2, 1.5, shape)
         else:
-            values[entry.name] = kernel.options.get(entry.name, 0.3)
+            values[entry.name] = kernel.options.get(entry.name, 0.3 + 0.2 * len(values))
     if kernel.plain or kernel.name == "ce":
         values["y"] = values["y"] / values["y"].sum(-1, keepdims=True)
     if kernel.inner:
@@ -114,7 +114,7 @@ def bracket(test: Any) -> Any:
 
 SYMBOLS: Algebra = {
     **{op: NUMBERS[op] for op in ("+", "-", "*", "/", "**", "neg", "sum", "mean", "number")},
-    **{op: getattr(sympy, op) for op in ("exp", "log", "sqrt", "tanh", "erf")},
+    **{op: getattr(sympy, op) for op in ("exp", "log", "sqrt", "tanh", "sin", "cos", "erf")},
     "abs": sympy.Abs, "max": sympy.Max, "min": sympy.Min,
     "where": lambda c, p, q: sympy.Piecewise((p, c > 0), (q, True)),
     ">": lambda p, q: bracket(p > q), "<": lambda p, q: bracket(p < q),

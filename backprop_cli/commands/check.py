@@ -76,5 +76,5 @@ def check(**options: Any) -> int:
         output.document(lambda: bp.check_document(run.problem, run.trace, checks))
     else:
         view = bp.View(only="check", digits=shown["digits"])
-        output.report(run.blocks(view, checks), f"backprop check {run.problem.net}")
+        output.report(run.blocks(view, checks), f"backprop check {run.name}")
     return checks.exit_code

@@ -100,6 +100,8 @@ network_options = all_of(
         ),
         option("--frozen", group=NETWORK, metavar="NAME[,NAME...]", help="Parameters not to update, e.g. b1,b2."),
         option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
+        option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
+        option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
         option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
     ]
 )
@@ -147,6 +149,8 @@ output_options = all_of(
 
 
 NETWORK_KEYS = (
+    "expr",
+    "at",
     "problem",
     "net",
     "activation",

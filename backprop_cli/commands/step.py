@@ -68,13 +68,15 @@ def step(**options: Any) -> int:
     steps, checked = shown.pop("steps"), shown.pop("checked")
     if steps > 1 and (shown["only"] or shown["layer"] or shown["show"] != "both"):
         raise click.UsageError("--steps gives a line for each step; --only, --layer and --show do not go with it.")
+    if steps > 1 and network["expr"] is not None:
+        raise click.UsageError("An expression has no parameters that move, so there is one step only.")
     if shown["only"] == "check" and not checked:
         raise click.UsageError("--only check and --no-check leave nothing to show.")
     if shown["layer"] and shown["only"] in ("loss", "check"):
         raise click.UsageError(f"--only {shown['only']} belongs to no layer; leave --layer out.")
     run = first = bp.step(**network)
     if shown["layer"]:
-        run.problem.network.check_layer(shown["layer"])
+        run.check_layer(shown["layer"])
     view = bp.View(**shown)
     history = bp.History()
     if steps > 1:
@@ -86,7 +88,7 @@ def step(**options: Any) -> int:
         output.document(lambda: bp.step_document(run.problem, run.trace, checks, history.records))
     elif steps > 1:
         blocks = history.blocks(run.problem, run.trace, run.loss_after, checks, view)
-        output.report(blocks, f"backprop step {run.problem.net} --steps {steps}")
+        output.report(blocks, f"backprop step {run.name} --steps {steps}")
     else:
-        output.report(run.blocks(view, checks), f"backprop step {run.problem.net}")
+        output.report(run.blocks(view, checks), f"backprop step {run.name}")
     return checks.exit_code

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.notation import Notation
-from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Plot
+from backprop_cli.render.report import Asked
 from backprop_cli.render.whatif import WhatIf
 from backprop_cli.render.why import NUDGE, Why
 from backprop_cli.trace import Trace
@@ -26,15 +26,14 @@ CONVENTIONS = {
 
 
 def step_document(
-    problem: Problem, trace: Trace, checks: Iterable[Check], history: list[dict[str, Any]]
+    problem: Asked, trace: Trace, checks: Iterable[Check], history: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Everything about one step. `history` has an entry for each step if there were several."""
-    network = problem.network
     names = list(problem.params)
     document = {
         "schema": "backprop.step/1",
-        "problem": _settings(problem),
-        "conventions": {**CONVENTIONS, "loss": network.loss.doc, "reduction": f"{network.reduction} over the batch"},
+        "problem": problem.settings,
+        "conventions": {**CONVENTIONS, **_loss(trace)},
         "values": plain_numbers(trace.values),
         "loss": float(trace["L"]),
         "gradients": plain_numbers({name: trace[f"d{name}"] for name in names}),
@@ -51,17 +50,25 @@ def step_document(
     return document | ({"history": history} if history else {})
 
 
-def check_document(problem: Problem, trace: Trace, checks: Iterable[Check]) -> dict[str, Any]:
+def _loss(trace: Trace) -> dict[str, str]:
+    """What the loss means, where there is one."""
+    kernels = {step.ref: step.kernel for step in trace.of_phase("loss")}
+    whole = kernels.get("L") if "J0" not in kernels else kernels["J0"]
+    loss = kernels.get("E")
+    return {"loss": (loss.plain or loss).doc, "reduction": whole.doc} if loss and whole else {}
+
+
+def check_document(problem: Asked, trace: Trace, checks: Iterable[Check]) -> dict[str, Any]:
     """The verdicts alone, the worst first."""
-    return {"schema": "backprop.check/1", "problem": _settings(problem), "checks": check_list(trace, checks)}
+    return {"schema": "backprop.check/1", "problem": problem.settings, "checks": check_list(trace, checks)}
 
 
-def why_document(problem: Problem, why: Why, checks: Iterable[Check]) -> dict[str, Any]:
+def why_document(problem: Asked, why: Why, checks: Iterable[Check]) -> dict[str, Any]:
     """One number: its value, its paths to the loss, what a nudge promises and does, and the verdicts."""
     notation = why.notation
     document: dict[str, Any] = {
         "schema": "backprop.why/1",
-        "problem": _settings(problem),
+        "problem": problem.settings,
         "address": notation.address(why.ref, why.place),
         "value": why.value,
         "paths": None,
@@ -85,13 +92,13 @@ def why_document(problem: Problem, why: Why, checks: Iterable[Check]) -> dict[st
     return document | {"checks": check_list(why.trace, checks)}
 
 
-def whatif_document(problem: Problem, found: WhatIf, plot: Plot | None) -> dict[str, Any]:
+def whatif_document(problem: Asked, found: WhatIf, plot: Plot | None) -> dict[str, Any]:
     """Some numbers changed: every entry that moved, and the loss beside what was promised."""
     notation, trace = found.notation, found.trace
     was = float(trace["L"])
     return {
         "schema": "backprop.whatif/1",
-        "problem": _settings(problem),
+        "problem": problem.settings,
         "changes": [
             {"address": notation.address(ref, place), "was": float(np.asarray(trace[ref])[place]), "now": value}
             for ref, place, value in found.changes
@@ -107,23 +114,6 @@ def whatif_document(problem: Problem, found: WhatIf, plot: Plot | None) -> dict[
         ],
         "loss": {"was": was, "now": was + found.truth, "change": found.truth, "promised": found.forecast},
         "sweep": plot and {"address": plot.x_name, "x": plot.xs, "L": plot.ys, "tangent": plot.tangent},
-    }
-
-
-def _settings(problem: Problem) -> dict[str, Any]:
-    network = problem.network
-    return {
-        "net": problem.net,
-        "activation": network.activations,
-        "loss": network.loss.name,
-        "reduction": network.reduction,
-        "optimizer": problem.optimizer.name,
-        "lr": problem.numbers["lr"],
-        "seed": problem.seed,
-        "step": problem.step,
-        "l2": network.l2,
-        "frozen": list(problem.frozen),
-        "options": {name: value for name, value in problem.numbers.items() if name != "lr"},
     }
 
 

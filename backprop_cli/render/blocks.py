@@ -73,6 +73,16 @@ class Tree(NamedTuple):
     branches: tuple[Tree, ...]
 
 
+class Graph(NamedTuple):
+    """A node of a computation graph: what it is called, the operation that makes it, its value and its gradient."""
+
+    name: str
+    operation: str
+    value: str
+    gradient: str
+    sources: tuple[Graph, ...]
+
+
 class Plot(NamedTuple):
     """A curve, the tangent at one of its points, and that point."""
 
@@ -105,7 +115,7 @@ class Outcome(NamedTuple):
     text: str
 
 
-Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Plot | Code | Checked | Outcome
+Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Graph | Plot | Code | Checked | Outcome
 
 
 def facts(table: Mapping[str, str]) -> Iterator[Fact]:

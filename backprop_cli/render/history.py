@@ -12,7 +12,7 @@ from backprop_cli.notation import Notation, number
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Gauge, Heading, Note
 from backprop_cli.render.proof import proof
-from backprop_cli.render.report import CONVENTIONS, View, describe
+from backprop_cli.render.report import CONVENTIONS, View
 from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check
 
@@ -36,7 +36,7 @@ class History:
         """A line for each step, the loss `after` the last one, and the checks of the last step, which is given."""
         notation, count = Notation(trace), len(self.records)
         yield Fact("Conventions", CONVENTIONS)
-        yield Fact("Problem", describe(problem))
+        yield Fact("Problem", problem.title)
         yield Heading("STEPS")
         picked = (
             range(count) if view.verbose else sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST))})

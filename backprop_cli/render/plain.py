@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from backprop_cli.render import graph
 from backprop_cli.render.blocks import (
     Block,
     Checked,
@@ -12,6 +13,7 @@ from backprop_cli.render.blocks import (
     Fact,
     Formula,
     Gauge,
+    Graph,
     Heading,
     Matrix,
     Note,
@@ -56,6 +58,8 @@ def _facts(block: Block) -> Iterator[str]:
             yield from (f"{name} = {number}" for name, number in islice(every, worked, None))
         case Tree():
             yield from _feeds(block)
+        case Graph():
+            yield from graph.facts(block)
         case Plot():
             yield from facts(block)
         case Code(text):

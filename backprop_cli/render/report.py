@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from backprop_cli import loops
 from backprop_cli.notation import Notation, number
-from backprop_cli.problem import Problem
 from backprop_cli.remarks import remarks
-from backprop_cli.render.blocks import Block, Code, Fact, Formula, Heading, Matrix, Note, Worked
+from backprop_cli.render.blocks import Block, Code, Fact, Formula, Graph, Heading, Matrix, Note, Worked
 from backprop_cli.render.proof import proof
-from backprop_cli.trace import Step, Trace
+from backprop_cli.trace import PHASES, Phase, Step, Trace
 from backprop_cli.verdict import Check
 from backprop_cli.worked import result, with_numbers, with_symbols
 
@@ -22,6 +21,7 @@ Show = Literal["symbols", "numbers", "both", "loops"]
 
 CONVENTIONS = "x is (N, I), W is (outputs, inputs), z~=~a·Wᵀ~+~b, δ~=~∂L/∂z; updates subtract, indices count from 1"
 CONVENTIONS = CONVENTIONS.replace("~", "\N{NO-BREAK SPACE}")
+EXPRESSIONS = "says how fast the result changes with v; the steps are v₁, v₂, … in the order of computation"
 FEW = 8
 """Up to so many entries of a value are worked out one by one; of larger ones the first three."""
 WIDE, TALL = 10, 16
@@ -38,10 +38,27 @@ class View(NamedTuple):
     verbose: bool = False
 
 
+class Asked(Protocol):
+    """What a report needs to know of a problem, be it a network's or an expression's."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[str, ...]: ...
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+    @property
+    def state(self) -> Mapping[str, Any]: ...
+    @property
+    def frozen(self) -> tuple[str, ...]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+
 class Report:
     """The blocks of one step's report, part by part."""
 
-    def __init__(self, problem: Problem, trace: Trace, view: View) -> None:
+    def __init__(self, problem: Asked, trace: Trace, view: View) -> None:
         self.problem = problem
         self.trace = trace
         self.view = view
@@ -52,45 +69,57 @@ class Report:
         if self.view.show == "loops":
             yield from self.loops()
             return
-        yield Fact("Conventions", CONVENTIONS)
-        yield Fact("Problem", describe(self.problem))
-        only = self.view.only
-        if only in (None, "forward"):
-            yield Heading("FORWARD")
-            yield from self.given()
-            yield from self.steps("forward")
-        if only in (None, "loss") and self.view.layer is None:
-            yield Heading("LOSS")
-            yield from self.value("y")
-            yield from self.steps("loss")
-        if only in (None, "backward"):
-            yield Heading("BACKWARD")
-            yield from self.steps("backward")
-        if only in (None, "update"):
-            yield Heading("UPDATE")
-            yield from self.steps("update")
-            yield from self.frozen()
-        if only in (None, "check"):
+        yield from self.opening()
+        if "E" not in self.trace and self.view.only is None:
+            yield Heading("GRAPH")
+            yield self.graph("L")
+        for phase in PHASES:
+            steps = [step for step in self.trace.of_phase(phase) if not self.trivial(step)]
+            belongs = self.view.layer is None or phase != "loss"
+            if steps and belongs and self.view.only in (None, phase):
+                yield Heading(phase.upper())
+                yield from self.given(phase)
+                yield from self.steps(phase)
+        if self.view.only in (None, "check"):
             yield from proof(self.notation, checks, self.view.digits)
 
-    def given(self) -> Iterator[Block]:
-        """The input, and with --verbose every parameter."""
-        if self.view.layer in (None, 1):
-            yield from self.value("x")
-        if self.view.verbose:
+    def opening(self) -> Iterator[Block]:
+        """The conventions, and the problem in one line."""
+        network = "E" in self.trace
+        yield Fact("Conventions", CONVENTIONS if network else f"∂{self.trace.outcome}/∂v {EXPRESSIONS}")
+        yield Fact("Problem", self.problem.title)
+
+    def given(self, phase: Phase) -> Iterator[Block]:
+        """What a phase begins with: the inputs, the targets; with --verbose every parameter."""
+        if phase == "forward" and self.view.layer in (None, 1):
+            for ref in self.problem.inputs:
+                yield from self.value(ref)
+        if phase == "loss":
+            yield from self.value("y")
+        if phase == "forward" and self.view.verbose:
             for name in self.problem.params:
-                if self._wanted(name):
+                if self._wanted(name) and name not in self.problem.inputs:
                     yield from self.value(name)
+
+    def graph(self, ref: str) -> Graph:
+        """A value and what it is computed from, each with its gradient: small enough to be drawn."""
+        step = self.trace.producer(ref)
+        gradient = self._number(self.trace[f"d{ref}"]) if f"d{ref}" in self.trace else ""
+        sources = tuple(self.graph(source) for source in step.operands.values()) if step else ()
+        name = self.notation.name(ref)
+        return Graph(name, step.kernel.name if step else "", self._number(self.trace[ref]), gradient, sources)
 
     def value(self, ref: str) -> Iterator[Block]:
         """A value without arithmetic: as numbers in a row, a matrix, or a summary."""
         array = self._table(ref)
-        if array.ndim == 1 and array.size <= WIDE:
+        if np.ndim(self.trace[ref]) == 0:
+            yield Fact(self.notation.name(ref), self._number(self.trace[ref]))
+        elif array.ndim == 1 and array.size <= WIDE:
             yield Fact(self.notation.name(ref), f"[{', '.join(self._number(entry) for entry in array)}]")
         else:
             yield from self._all_at_once(ref)
 
-    def steps(self, phase: Literal["forward", "loss", "backward", "update"]) -> Iterator[Block]:
+    def steps(self, phase: Phase) -> Iterator[Block]:
         """The steps of one phase, with a heading for each layer."""
         heading = ""
         for step in self.trace.of_phase(phase):
@@ -100,6 +129,8 @@ class Report:
                 heading = title
                 yield Heading(title, 2)
             yield from self.step(step)
+        if phase == "update":
+            yield from self.frozen()
 
     def step(self, step: Step) -> Iterator[Block]:
         """One step: its formula, entries worked out, all results, and what is to be said about them."""
@@ -208,38 +239,22 @@ class Report:
         return step.ref in self.notation.ones or (step.ref == "L" and self.notation.loss_is_sample)
 
     def _layer_title(self, step: Step) -> str:
-        if step.phase == "backward" and any(re.fullmatch(r"d[LJ]\d*", ref) for ref in step.operands.values()):
+        if (
+            "E" in self.trace
+            and step.phase == "backward"
+            and any(re.fullmatch(r"d[LJ]\d*", ref) for ref in step.operands.values())
+        ):
             return "The loss itself"
         layer = layer_of(step.ref)
         weights = self.trace.values.get(f"W{layer}")
-        if layer is None or weights is None:
+        bend = self.trace.producer(f"a{layer}")
+        if bend is None or weights is None or np.ndim(weights) != 2:
             return ""
-        outputs, inputs = weights.shape
-        bend = self.problem.network.activations[layer - 1]
-        return f"Layer {layer}: {inputs} → {outputs}, {bend}"
+        outputs, inputs = np.shape(weights)
+        return f"Layer {layer}: {inputs} → {outputs}, {bend.kernel.name}"
 
 
 def layer_of(ref: str) -> int | None:
     """The layer a value belongs to: 2 for z2, dW2, mW2_new; None for x and L."""
     found = re.search(r"[a-zA-Z](\d+)(_|$)", ref)
     return int(found[1]) if found and not ref.startswith(("J", "dJ", "beta")) else None
-
-
-def describe(problem: Problem) -> str:
-    """A problem in one line."""
-    network = problem.network
-    count = len(problem.x)
-    batch = "1 sample" if count == 1 else f"{network.reduction} over {count} samples"
-    options = ", ".join(f"{name} {number(value).text}" for name, value in problem.numbers.items() if name != "lr")
-    penalty = f", l2 {network.l2:g}" if network.l2 else ""
-    optimizer = f"{problem.optimizer.name} lr {problem.numbers['lr']:g}{f' ({options})' if options else ''}"
-    loss = f"loss {_with_options(network.loss.name, network.loss_options)} ({batch}{penalty})"
-    bends = (layer for layer in network.layers if layer.kernel.target == "a")
-    activations = ", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends)
-    return f"{problem.net}; {activations}; {loss}; {optimizer}; seed {problem.seed}"
-
-
-def _with_options(name: str, options: Mapping[str, float]) -> str:
-    """`huber(delta=0.5)`, or the name alone if it has no options."""
-    written = ", ".join(f"{option}={number(value).text}" for option, value in options.items())
-    return f"{name}({written})" if written else name

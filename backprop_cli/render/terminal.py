@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from io import StringIO
+from itertools import chain
 from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from backprop_cli.render import graph
 from backprop_cli.render.blocks import (
     Block,
     Checked,
@@ -21,6 +23,7 @@ from backprop_cli.render.blocks import (
     Fact,
     Formula,
     Gauge,
+    Graph,
     Heading,
     Matrix,
     Note,
@@ -109,6 +112,10 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Tree():
             across = [f"  {line}" for line in map(say, _across(block))]
             yield from map(Text, across if max(map(cell_len, across)) <= width else map(say, _down(block)))
+        case Graph():
+            picture = [f"  {line}" for line in map(say, graph.drawn(block))]
+            fits = max(map(cell_len, picture)) <= width
+            yield from map(Text, picture if fits else chain.from_iterable(_facts(block, say, width)))
         case Plot():
             yield from (Text(say(line)) for line in drawn(block, width))
         case Code(text):
@@ -125,6 +132,11 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Outcome(good, text):
             yield Text()
             yield from _wrapped(say(("✓ " if good else "✗ ") + text), width, 0, STYLES["good" if good else "bad"])
+
+
+def _facts(block: Graph, say: Callable[[str], str], width: int) -> Iterator[list[str]]:
+    """A graph that is too wide to draw, told node by node."""
+    return (fold(say(fact), width, "  ", "    ") for fact in graph.facts(block))
 
 
 def _wrapped(text: str, width: int, indent: int, style: str) -> Iterator[Text]:

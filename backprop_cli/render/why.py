@@ -117,7 +117,7 @@ class Why:
         """A sketch, every path with its slopes as names and as numbers, and what they add up to."""
         found, name = self.paths, self.notation.entry(self.source, self.place)
         listed = [path for path in found.largest if path.product] or found.largest[:1]
-        yield Heading(f"FROM {name} TO THE LOSS: {_count(found, listed)}")
+        yield Heading(f"FROM {name} TO {self._goal}: {_count(found, listed)}")
         yield sketch(self.notation, name, [path.links for path in listed])
         for number_, path in enumerate(listed, 1):
             yield Formula(self._product(path, names=True))
@@ -145,12 +145,13 @@ class Why:
 
     def _via(self, path: Path) -> str:
         """The entries of the outer layers that tell one path from another."""
+        network = "E" in self.trace
         between = [
             self.notation.entry(link.step.ref, link.place)
             for link in path.links
-            if link.step.ref[0] == "z" and link.step.phase == "forward"
+            if (link.step.ref[0] == "z" and link.step.phase == "forward" if network else link.step.ref != "L")
         ]
-        return f"through {' → '.join(between)}" if between else "straight to the loss"
+        return f"through {' → '.join(between)}" if between else "straight to the end"
 
     # --- more -------------------------------------------------------------------------------------------------------
 
@@ -196,7 +197,12 @@ class Why:
         written = number(slope, self.digits).within(PRODUCT)
         yield Heading(f"IF {name} WERE {NUDGE:g} LARGER")
         yield Fact("the slope promises", f"{NUDGE:g}·{written} = {self._signed(NUDGE * slope)}")
-        yield Fact("the loss changes by", self._signed(self.truth))
+        yield Fact(f"{self._goal.lower() if 'E' in self.trace else self._goal} changes by", self._signed(self.truth))
+
+    @property
+    def _goal(self) -> str:
+        """What everything is differentiated for: the loss, or the expression's name."""
+        return "THE LOSS" if "E" in self.trace else self.trace.outcome
 
     def _number(self, value: object) -> str:
         return number(value, self.digits).text
