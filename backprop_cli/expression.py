@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +100,8 @@ def read_expression(text: str, at: str) -> Expression:
     try:
         if len(text) > LONGEST:
             raise ValueError("too long")
-        tree = ast.parse((right if equals else text).strip().replace("^", "**"), mode="eval").body
+        with warnings.catch_warnings(action="ignore"):
+            tree = ast.parse((right if equals else text).strip().replace("^", "**"), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise UsageError(f"cannot read the expression {text!r}; write it like {EXAMPLE}") from None
     if not name.isidentifier():

@@ -135,6 +135,10 @@ class Notation:
         self.ones = {ref for ref in trace.values if re.fullmatch(r"d[LEJ]\d*", ref) and np.all(trace[ref] == 1)}
         self.loss_is_sample = self.single and "E" in trace and trace.producer("L") is not None and "J0" not in trace
 
+    def trivial(self, ref: str) -> bool:
+        """Values that say nothing: a gradient that is 1 by definition, and L where it is the loss of the one sample."""
+        return ref in self.ones or (ref == "L" and self.loss_is_sample)
+
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
         """The letters of each value's axes, as its formula has them: z1 is (n, o), W1 is (o, i)."""

@@ -15,17 +15,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_cli.formula import NUMBERS, Algebra
+from backprop_cli.kernel import Kernel
 from backprop_cli.notation import ONE, WRITTEN, Notation, Term
-from backprop_cli.trace import Step, Trace
+from backprop_cli.trace import Step, Trace, kernel_for
 from backprop_cli.worked import Leaves, leaves
 
 Place = tuple[int, ...]
+Node = tuple[str, Place]
+"""One entry of the tape."""
 
 
 class Link(NamedTuple):
     """One step of a path: into entry `place` of what `step` gives, by its operand's entry `source`."""
 
     step: Step
+    kernel: Kernel
     operand: str
     source: Place
     place: Place
@@ -53,37 +57,59 @@ def paths(trace: Trace, ref: str, place: Place, most: int = 8) -> Paths:
     Paths along which nothing flows at all, because a formula ignores the entry, are not counted; one through a dead
     unit is, and is worth 0.
     """
-    known: dict[tuple[str, Place], Paths] = {}
+    found: dict[Node, Paths] = {("L", ()): Paths(1.0, 1, [Path((), 1.0)])}
+    for node, links in reversed(list(ways(trace, ref, place).items())):
+        rests = [(link, found[link.step.ref, link.place]) for link in links]
+        longer = [Path((link, *path.links), link.slope * path.product) for link, rest in rests for path in rest.largest]
+        total = sum(link.slope * rest.total for link, rest in rests)
+        number = sum(rest.number for _, rest in rests)
+        found[node] = Paths(total, number, nlargest(most, longer, key=lambda path: abs(path.product)))
+    return found[ref, place]
+
+
+def flow(trace: Trace, ref: str, place: Place) -> dict[Node, float]:
+    """How much every entry on the way to L is pushed by the entry `ref[place]`: its slope, over all paths."""
+    network = ways(trace, ref, place)
+    pushed: dict[Node, float] = dict.fromkeys(network, 0.0)
+    pushed[ref, place] = 1.0
+    for node, links in network.items():
+        for link in links:
+            if (link.step.ref, link.place) in pushed:
+                pushed[link.step.ref, link.place] += pushed[node] * link.slope
+    return pushed
+
+
+def ways(trace: Trace, ref: str, place: Place) -> dict[Node, list[Link]]:
+    """Every entry between `ref[place]` and L, in the order of the tape, and where each goes next."""
     steps = list(trace.of_phase("forward", "loss"))
-
-    def explore(ref: str, place: Place) -> Paths:
-        if ref == "L":
-            return Paths(1.0, 1, [Path((), 1.0)])
-        if (ref, place) not in known:
-            total, count, found = 0.0, 0, []
-            for link in _links(trace, steps, ref, place):
-                rest = explore(link.step.ref, link.place)
-                total += link.slope * rest.total
-                count += rest.number
-                found += [Path((link, *path.links), link.slope * path.product) for path in rest.largest]
-            known[ref, place] = Paths(total, count, nlargest(most, found, key=lambda path: abs(path.product)))
-        return known[ref, place]
-
-    return explore(ref, place)
+    order = {step.ref: number for number, step in enumerate(steps)}
+    found: dict[Node, list[Link]] = {}
+    waiting = {(ref, place)}
+    while waiting:
+        node = waiting.pop()
+        found[node] = list(_links(trace, steps, *node, start=ref)) if node[0] != "L" else []
+        waiting |= {(link.step.ref, link.place) for link in found[node]} - found.keys()
+    found.pop(("L", ()), None)
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], -1)))
 
 
-def _links(trace: Trace, steps: list[Step], ref: str, place: Place) -> Iterator[Link]:
-    """Where an entry goes next: each entry of a later result that has a slope in it."""
+def _links(trace: Trace, steps: list[Step], ref: str, place: Place, start: str) -> Iterator[Link]:
+    """Where an entry goes next: each entry of a later result that has a slope in it.
+
+    A fused loss goes past the activation before it, unless that activation is where we started.
+    """
     for step in steps:
-        for operand, gradient in step.kernel.gradients.items():
+        kernel = kernel_for(step, (start,))
+        for operand, gradient in kernel.gradients.items():
             if step.operands[operand] == ref:
                 formula, values = gradient.formula, _values(trace, step)
                 sizes = formula.bind({name: np.shape(value) for name, value in values.items()})
                 index = formula.index(place)
-                outgoing = f"d{step.kernel.target}"
+                outgoing = f"d{kernel.target}"
                 for target in dict.fromkeys(formula.places(outgoing, index, sizes)):
                     lit = {**values, outgoing: Leaves(partial(_lit, target)) if target else 1.0}
-                    yield Link(step, operand, place, target, float(formula.at(index, lit, NUMBERS, sizes)))
+                    slope = float(formula.at(index, lit, NUMBERS, sizes))
+                    yield Link(step, kernel, operand, place, target, slope)
 
 
 def _lit(target: Place, place: Place) -> float:
@@ -135,7 +161,7 @@ SLOPE: Algebra = {
 def written_slope(notation: Notation, link: Link, write: Callable[[str, Place], Term]) -> Term:
     """A link's slope as a student would write it; `write` gives the operands, by name or by number."""
     step = link.step
-    gradient = step.kernel.gradients[link.operand]
+    gradient = link.kernel.gradients[link.operand]
     outgoing = f"d{step.kernel.target}"
     shapes = {name: np.shape(value) for name, value in _values(notation.trace, step).items()}
     refs = {**step.operands, step.kernel.target: step.ref}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from backprop_cli.addresses import read_address
 from backprop_cli.api import Run
 from backprop_cli.errors import BackpropError, UsageError, unknown
 from backprop_cli.expression import Expression
+from backprop_cli.kernel import Range
 from backprop_cli.notation import Notation, number
 from backprop_cli.predict import Prediction
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Heading, Note
 from backprop_cli.render.report import Report, View
 from backprop_cli.render.whatif import Change, read_change
+from backprop_cli.samples import check_targets
 from backprop_cli.trace import PHASES, Step
 
 HELP = {
@@ -80,24 +83,28 @@ class Play:
     def answer(self, line: str) -> Iterator[Block]:
         """What one typed line brings. Whatever is typed, the place is kept and nothing is raised."""
         try:
-            if self.asking and self.prediction and line.strip() and line.strip().lower() not in ("q", "?"):
+            if self.asking and self.prediction and line.partition(" ")[0].strip().lower() not in self.commands:
                 yield from self._predicted(line)
             else:
                 yield from self._command(line.strip())
         except BackpropError as error:
             yield Note(f"{error}")
 
-    def _command(self, line: str) -> Iterator[Block]:
-        word, _, rest = line.partition(" ")
-        commands: dict[str, Callable[[str], Iterator[Block]]] = {
+    @cached_property
+    def commands(self) -> dict[str, Callable[[str], Iterator[Block]]]:
+        """Every command by each of its names."""
+        return {
             "": self._next, "n": self._next, "next": self._next, "p": self._previous, "back": self._previous,
             "go": self._go, "why": self._why, "set": self._set, "undo": self._undo, "list": self._list,
             "numbers": self._show, "symbols": self._show, "both": self._show,
             "?": self._help, "help": self._help, "q": self._quit, "quit": self._quit,
         }  # fmt: skip
-        command = commands.get(word.lower())
+
+    def _command(self, line: str) -> Iterator[Block]:
+        word, _, rest = line.partition(" ")
+        command = self.commands.get(word.lower())
         if command is None:
-            raise unknown("command", word, [name for name in commands if name])
+            raise unknown("command", word, [name for name in self.commands if name.isalpha()])
         yield from command(word.lower() if command == self._show else rest.strip())
 
     # --- walking ----------------------------------------------------------------------------------------------------
@@ -135,15 +142,16 @@ class Play:
 
     def _go(self, rest: str) -> Iterator[Block]:
         ref, _ = read_address(rest, self.notation)
-        found = [at for at, step in enumerate(self.steps, 1) if step.ref == ("E" if self._is_loss(ref) else ref)]
+        found = [
+            at
+            for at, step in enumerate(self.steps, 1)
+            if step.ref == ("E" if self.notation.trivial(ref) and ref == "L" else ref)
+        ]
         if not found:
             raise UsageError(f"{rest} is given, no step makes it")
         self.asking = False
         self.at = found[0]
         yield from self._here()
-
-    def _is_loss(self, ref: str) -> bool:
-        return ref == "L" and self.notation.loss_is_sample
 
     def _here(self) -> Iterator[Block]:
         """The step we are at, with a heading where a new phase begins."""
@@ -230,6 +238,12 @@ def changed(problem: Problem | Expression, change: Change) -> Problem | Expressi
     for field, table in tables.items():
         if ref in table:
             fields[field] = {**table, ref: _with(table[ref], place, value)}
+    if "y" in fields:
+        check_targets(problem.network, fields["y"])
+    if "numbers" in fields:
+        allowed = {"lr": Range(0), **problem.optimizer.ranges}
+        if value not in allowed[ref]:
+            raise UsageError(f"{ref} must be {allowed[ref]}")
     if not fields:
         raise UsageError(f"{ref} is computed, not given; set a weight, a bias, x, y or lr (whatif changes any number)")
     return replace(problem, **fields)

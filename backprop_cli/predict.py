@@ -113,9 +113,12 @@ class Prediction:
                     parts.append(f"{stage} {sum(answers)} of {len(answers)}")
                     lost[kind] += answers.count(False)
             yield Fact(kind, ", ".join(parts))
-        worst = max(kinds, key=lambda kind: lost[kind], default="")
+        asked = {
+            kind: sum(len(answers) for (other, _), answers in self.score.items() if other == kind) for kind in kinds
+        }
+        worst = max(kinds, key=lambda kind: (lost[kind] / asked[kind], lost[kind]), default="")
         if worst and lost[worst]:
-            yield Note(f"The weak spot is {worst}: {plural(lost[worst], 'answer')} went wrong there.")
+            yield Note(f"The weak spot is {worst}: {lost[worst]} of {plural(asked[worst], 'answer')} went wrong there.")
         elif kinds:
             yield Note("Everything right.")
 

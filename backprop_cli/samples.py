@@ -19,7 +19,7 @@ def samples(network: Network, x: Any, y: Any, rng: np.random.Generator) -> tuple
     y = _drawn_target(network, count, rng) if y is None else _targets(network, _array(y, "y"), count)
     if len(y) != count:
         raise ShapeError(f"x has {count} samples, but y has {len(y)}")
-    _check_targets(network, y)
+    check_targets(network, y)
     return x, y
 
 
@@ -61,7 +61,7 @@ def _drawn_target(network: Network, count: int, rng: np.random.Generator) -> Any
     return rng.integers(-90, 91, (count, network.outputs)) / 100
 
 
-def _check_targets(network: Network, y: Any) -> None:
+def check_targets(network: Network, y: Any) -> None:
     """Cross-entropies need targets that are probabilities. Raises UsageError."""
     if network.loss.name not in ("ce", "bce", "bce_sum"):
         return

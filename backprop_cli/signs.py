@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_cli.formula import NUMBERS, positions
 from backprop_cli.notation import Notation, number
-from backprop_cli.syntax import Apply, Node, Reduce
+from backprop_cli.syntax import Apply, Entry, Node, Reduce
 from backprop_cli.trace import Step
 
 
@@ -58,4 +58,6 @@ def sign_argument(notation: Notation, step: Step, place: tuple[int, ...], digits
         up, down = sum(part for part in parts if part > 0), sum(part for part in parts if part < 0)
         amounts = f"{number(up, digits).text} against {number(down, digits).text}"
         return f"its terms come to {amounts}, which makes {result}"
-    return f"{step.kernel.name} of these numbers is {result}"
+    if isinstance(formula.tree, Entry):
+        return f"it is the same number as {notation.name(step.operands[formula.tree.name])} there, which is {result}"
+    return f"with the numbers put in it comes to {result}"

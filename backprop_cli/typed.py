@@ -10,6 +10,7 @@ import math
 import operator
 import re
 import unicodedata
+import warnings
 from collections.abc import Callable
 
 from backprop_cli.errors import UsageError
@@ -37,12 +38,14 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
 
 def read_number(text: str) -> float:
     """The number that somebody typed, arithmetic included. Raises UsageError if it is none, or not finite."""
+    text = re.sub(r"(?<=\d)½", "+½", text)
     plain = unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS).strip()
-    plain = re.sub(r"(?<=\d),(?=\d)", ".", plain).replace("^", "**").removeprefix("=")
+    plain = re.sub(r"(?<=\d),(?=\d)(?!\d{3}\b)", ".", plain).replace("^", "**").removeprefix("=")
     try:
         if len(plain) > LONGEST:
             raise ValueError("too long")
-        value = _compute(ast.parse(plain.strip(), mode="eval").body)
+        with warnings.catch_warnings(action="ignore"):
+            value = _compute(ast.parse(plain.strip(), mode="eval").body)
     except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         raise UsageError(f"{text!r} is not a number; write 0.37, 3/8, 3.7e-1 or 0.59*(1-0.59)") from None
     if not math.isfinite(value):

@@ -75,6 +75,22 @@ def test_a_change_makes_a_new_tape_and_undo_takes_it_back() -> None:
     assert "z1 is computed, not given" in typed(session, "set z1[1]=0")
 
 
+def test_what_may_not_be_given_may_not_be_set() -> None:
+    session = Play(bp.step("3-4-2", loss="ce", optimizer="adam"))
+    assert "the targets of sample 1 sum to 1.5" in typed(session, "set y[1]=0.5")
+    assert "lr must be at least 0" in typed(session, "set lr=-1")
+    assert "beta1 must be at least 0 and below 1" in typed(session, "set beta1=2")
+    assert session.run["L"] == bp.step("3-4-2", loss="ce")["L"]
+
+
+def test_commands_are_understood_while_a_prediction_is_open() -> None:
+    session = Play(bp.step("mazur"), predict=True)
+    typed(session, "n")
+    assert "FROM W₁[1,1]" in typed(session, "why W1[1,1]")
+    assert "forward: z₁" in typed(session, "list")
+    assert session.asking
+
+
 def test_symbols_or_numbers() -> None:
     session = Play(bp.step("mazur"))
     typed(session, "n")
@@ -117,7 +133,7 @@ def test_a_wrong_answer_is_told_what_is_right_and_the_weak_spot_is_named() -> No
     text = text_of(session.answer("q"))
     assert session.over
     assert "weighted sums z: sign 1 of 1, size 1 of 1, digits 1 of 1" in text
-    assert "The weak spot is activations a: 3 answers went wrong there." in text
+    assert "The weak spot is activations a: 3 of 3 answers went wrong there." in text
 
 
 def test_enter_skips_a_question_and_shows_the_number() -> None:
@@ -182,6 +198,13 @@ def test_the_end_of_the_input_ends_it_in_any_encoding(backprop: Run, encoding: s
     )
     assert (found.returncode, found.stderr) == (0, b"")
     assert "YOUR PREDICTIONS" in found.stdout.decode(encoding)
+
+
+def test_a_sign_that_the_encoding_lacks_does_not_end_the_session(backprop: Run) -> None:
+    env = {"PYTHONIOENCODING": "gbk", "PYTHONUTF8": "0"}
+    found = backprop("play", "mazur", stdin="set W2[2,1]=−0.5\nn\nq\n".encode(), env=env)
+    assert (found.returncode, found.stderr) == (0, b"")
+    assert "[forward 1/4]" in found.stdout.decode("gbk")
 
 
 def test_plain_mode(backprop: Run) -> None:

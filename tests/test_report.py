@@ -274,6 +274,7 @@ def test_every_sign_has_a_spelling() -> None:
         assert spelling.isascii()
         assert spell(sign).isascii(), unicodedata.name(sign[0])
     assert spell("∂L/∂W₁[1,2] = Σₒᵢ δ₁·a²") == "dW1[1,2] = sum_oi delta1*a^2"
+    assert spell("σ′ = σ") == "sigma' = sigma"
     assert spell("δ₁ = ∂L/∂z", "gbk") == "δ1 = dL/dz"
     assert fits(spell("δ₁ ✓ ─", "cp1252"), "cp1252")
 

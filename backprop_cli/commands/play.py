@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -56,6 +57,8 @@ def play(**options: Any) -> None:
 
 def typed(session: Any, output: Any) -> Iterator[str]:
     """The lines that are typed, until the input ends. What comes through a pipe is shown behind its prompt."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a sign that is not in the encoding is no reason to stop
     if sys.stdin.isatty():
         with suppress(ImportError):
             import readline  # noqa: F401  it gives input() its arrow keys, where there is one

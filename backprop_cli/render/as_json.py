@@ -113,7 +113,8 @@ def whatif_document(problem: Asked, found: WhatIf, plot: Plot | None) -> dict[st
             for place in places
         ],
         "loss": {"was": was, "now": was + found.truth, "change": found.truth, "promised": found.forecast},
-        "sweep": plot and {"address": plot.x_name, "x": plot.xs, "L": plot.ys, "tangent": plot.tangent},
+        "sweep": plot
+        and {"address": notation.address(*found.changes[0][:2]), "x": plot.xs, "L": plot.ys, "tangent": plot.tangent},
     }
 
 

@@ -18,7 +18,7 @@ CURVE, TANGENT, POINT = "•", "·", "◆"
 def drawn(plot: Plot, width: int) -> Iterator[str]:
     """The curve, the tangent and the point as lines of text, at most `width` characters wide."""
     low, high = _limits(plot)
-    labels = [number(value, 4).text for value in (high, low)]
+    labels = _told_apart(high, low)
     margin = max(map(len, labels)) + 1
     columns = max(10, min(width - margin - 1, 72))
     canvas = [[" "] * columns for _ in range(ROWS)]
@@ -38,9 +38,9 @@ def drawn(plot: Plot, width: int) -> Iterator[str]:
     for row, line in enumerate(canvas):
         label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else plot.y_name if row == ROWS // 2 else ""
         yield f"{label:>{margin - 1}} │{''.join(line)}".rstrip()
-    left, right = (number(value, 4).text for value in (plot.xs[0], plot.xs[-1]))
+    left, right = _told_apart(plot.xs[0], plot.xs[-1])
     yield f"{'':>{margin}}{left}{plot.x_name:^{max(1, columns - len(left) - len(right))}}{right}"
-    yield f"{CURVE} {plot.y_name}   {TANGENT} tangent   {POINT} now"
+    yield f"{CURVE} {plot.y_name}   {TANGENT} tangent   {POINT} at present"
 
 
 def facts(plot: Plot) -> Iterator[str]:
@@ -76,8 +76,8 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         line(plot.tangent, 'stroke="#c60" stroke-dasharray="6 4"'),
         line(plot.ys, 'stroke="#06c" stroke-width="2"'),
         f'<circle cx="{x}" cy="{y}" r="5" fill="#c60"/>',
-        label(number(high, 4).text, left - 8, top + 5, "end"),
-        label(number(low, 4).text, left - 8, bottom + 5, "end"),
+        label(_told_apart(high, low)[0], left - 8, top + 5, "end"),
+        label(_told_apart(high, low)[1], left - 8, bottom + 5, "end"),
         label(plot.y_name, left - 8, (top + bottom) / 2, "end"),
         label(number(plot.xs[0], 4).text, left, bottom + 20, "middle"),
         label(number(plot.xs[-1], 4).text, right, bottom + 20, "middle"),
@@ -93,6 +93,15 @@ def _limits(plot: Plot) -> tuple[float, float]:
     low, high = min(plot.ys), max(plot.ys)
     room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
     return low - room, high + room
+
+
+def _told_apart(p: float, q: float) -> list[str]:
+    """Two numbers, with as many digits as it takes to tell them apart."""
+    return next(
+        texts
+        for digits in range(4, 18)
+        if len(set(texts := [number(value, digits).text for value in (p, q)])) == 2 or digits == 17
+    )
 
 
 def _row(y: float, low: float, high: float) -> int:

@@ -236,7 +236,7 @@ class Report:
 
     def trivial(self, step: Step) -> bool:
         """Steps that say nothing: L of a single sample, and gradients that are 1 by definition."""
-        return step.ref in self.notation.ones or (step.ref == "L" and self.notation.loss_is_sample)
+        return self.notation.trivial(step.ref)
 
     def _layer_title(self, step: Step) -> str:
         if (

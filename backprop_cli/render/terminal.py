@@ -87,8 +87,9 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
     width = min(screen.width, WIDEST)
     match block:
         case Heading(text, 1):
-            title = say(text)
+            *before, title = fold(say(text), width, rest="")
             yield Text()
+            yield from (Text(line, STYLES["heading"]) for line in before)
             yield Text.assemble(
                 (title, STYLES["heading"]), (" " + say("─") * (width - len(title) - 1), STYLES["index"])
             )

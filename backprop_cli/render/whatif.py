@@ -11,6 +11,7 @@ import numpy as np
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import UsageError, plural
 from backprop_cli.notation import Notation, number
+from backprop_cli.paths import paths
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
 from backprop_cli.trace import Trace, downstream
 from backprop_cli.typed import read_number
@@ -61,6 +62,7 @@ class WhatIf:
         self.changes = changes
         self.digits = digits
         self.notation = Notation(trace)
+        self._check()
 
     @cached_property
     def now(self) -> dict[str, Any]:
@@ -73,14 +75,37 @@ class WhatIf:
             return self.trace.retrace(**{ref: array[()] for ref, array in changed.items()})
 
     @property
-    def forecast(self) -> float | None:
-        """What the slopes promise for the loss; None if a changed number has no slope on the tape."""
-        total = 0.0
-        for ref, place, value in self.changes:
-            if f"d{ref}" not in self.trace or ref == "L":
-                return None
-            total += float(np.asarray(self.trace[f"d{ref}"])[place] * (value - np.asarray(self.trace[ref])[place]))
-        return total
+    def forecast(self) -> float:
+        """What the slopes promise for the loss."""
+        return sum(self._slope(ref, place) * (value - self._was(ref, place)) for ref, place, value in self.changes)
+
+    def _was(self, ref: str, place: tuple[int, ...]) -> float:
+        return float(np.asarray(self.trace[ref])[place])
+
+    def _slope(self, ref: str, place: tuple[int, ...]) -> float:
+        """The slope of the loss in one number, from its paths; 0 if it has none, as the learning rate."""
+        return paths(self.trace, ref, place, 1).total
+
+    def _check(self) -> None:
+        """Raises UsageError for changes that contradict each other, or what the loss takes for granted."""
+        for number_, (ref, place, _) in enumerate(self.changes):
+            for other, at, _ in self.changes[:number_]:
+                if (ref, place) == (other, at):
+                    raise UsageError(f"{self.notation.address(ref, place)} is changed twice")
+                first, second = (other, ref) if ref in downstream(self.trace.steps, [other]) else (ref, other)
+                if first != second and second in downstream(self.trace.steps, [first]):
+                    raise UsageError(f"{second} is computed from {first}; change one of them at a time")
+        for value in self.now.values():
+            if not np.isfinite(value).all():
+                raise UsageError("with these numbers the step has no finite values")
+        judge = self.trace.producer("E")
+        if (
+            "y" in self.now
+            and judge
+            and judge.kernel.name == "softmax_ce"
+            and abs(self.now["y"].sum(1) - 1).max() > 1e-6
+        ):
+            raise UsageError("with a softmax the targets of a sample must sum to 1; change them together")
 
     @property
     def truth(self) -> float:
@@ -115,10 +140,11 @@ class WhatIf:
     def _by_phase(self, refs: Iterable[str]) -> dict[str, list[str]]:
         """The values that moved, gathered by the phase of the step that made them."""
         titles = {"forward": "Forward", "loss": "Loss", "backward": "Backward", "update": "Update"}
+        refs = list(refs)
         phases: dict[str, list[str]] = {}
         for ref in refs:
             step = self.trace.producer(ref)
-            if not (ref == "L" and self.notation.loss_is_sample):
+            if not (self.notation.trivial(ref) and "E" in refs):
                 phases.setdefault(titles[step.phase] if step else "Changed", []).append(ref)
         return phases
 
@@ -144,7 +170,7 @@ class WhatIf:
         """What did not move, and why."""
         changed = [ref for ref, _, _ in self.changes]
         reached = downstream(self.trace.steps, changed)
-        steps = [step.ref for step in self.trace.steps if not self._hidden(step.ref)]
+        steps = [step.ref for step in self.trace.steps if not self.notation.trivial(step.ref)]
         apart = [self.notation.name(ref) for ref in steps if ref not in reached]
         if apart:
             yield Note(f"{', '.join(apart)}: not computed from what was changed.")
@@ -153,15 +179,17 @@ class WhatIf:
             yield Note(
                 f"{', '.join(same)}: computed from it, but came out the same; the change was stopped on the way."
             )
-        if not apart and not same:
+        partly = [self.notation.name(ref) for ref, places in moved.items() if len(places) < np.size(self.trace[ref])]
+        if partly:
+            yield Note(f"Of {', '.join(partly)} only the entries above moved.")
+        if not apart and not same and not partly:
             yield Note("Everything that is computed moved.")
-
-    def _hidden(self, ref: str) -> bool:
-        return ref in self.notation.ones or (ref == "L" and self.notation.loss_is_sample)
 
     def sweep(self, low: float, high: float, count: int) -> Plot:
         """L for `count` values of the one changed number from `low` to `high`, and the tangent at its present value."""
-        (ref, place, _), *_ = self.changes
+        if len(self.changes) != 1:
+            raise UsageError("a sweep moves one number; name one change only")
+        ((ref, place, _),) = self.changes
         xs = np.linspace(low, high, count)
         array = np.array(self.trace[ref], float)
         here, loss = float(array[place]), float(self.trace["L"])
@@ -170,18 +198,24 @@ class WhatIf:
             for x in xs:
                 array[place] = x
                 ys.append(float(self.trace.replay("L", **{ref: array.copy()[()]})))
-        slope = float(np.asarray(self.trace[f"d{ref}"])[place]) if f"d{ref}" in self.trace else 0.0
+        if not np.isfinite(ys).all():
+            raise UsageError(f"L has no finite value everywhere from {low:g} to {high:g}; sweep a smaller range")
+        slope = self._slope(ref, place)
         tangent = tuple(loss + slope * (x - here) for x in xs)
-        return Plot(self.notation.entry(ref, place), "L", tuple(map(float, xs)), tuple(ys), tangent, (here, loss))
+        return Plot(
+            self.notation.entry(ref, place),
+            self.notation.name("L"),
+            tuple(map(float, xs)),
+            tuple(ys),
+            tangent,
+            (here, loss),
+        )
 
     def loss(self) -> Iterator[Block]:
         """The loss before and after, beside what the slopes promised."""
         was = float(self.trace["L"])
         yield Fact("was", self._number(was))
         yield Fact("now", f"{self._number(was + self.truth)}, a change of {self._number(self.truth)}")
-        if self.forecast is None:
-            yield Note("The changed number has no slope on the tape, so there is no forecast.")
-            return
         yield Fact("the slope promised a change of", self._number(self.forecast))
         if self.truth:
             off = abs(self.forecast - self.truth) / abs(self.truth)

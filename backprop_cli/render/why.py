@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from backprop_cli.notation import PRODUCT, Notation, Term, number
+from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
 from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
 from backprop_cli.render.proof import proof
@@ -36,8 +37,8 @@ class Why:
     @property
     def source(self) -> str:
         """The value whose way to the loss is asked about: W1 for W1 and for dW1; none for L or an updated weight."""
-        of = self.ref[1:] if self.ref[0] == "d" else self.ref
-        return of if f"d{of}" in self.trace and of[0] not in "LEJ" else ""
+        of = self.ref[1:] if self.ref[0] == "d" and self.ref[1:] in self.trace else self.ref
+        return of if f"d{of}" in self.trace and not re.fullmatch(r"[LE]|J\d+", of) else ""
 
     @property
     def value(self) -> float:
@@ -62,22 +63,26 @@ class Why:
         yield Fact(self.notation.entry(self.ref, self.place), self._number(self.value))
         asked = f"d{self.source}" if self.source and not self.trace.producer(self.ref) else self.ref
         if asked == "L" and self.notation.loss_is_sample:
-            asked = "E"
-        yield from self.origin(asked)
+            yield from self.origin("E", (0,))
+        else:
+            yield from self.origin(asked, self.place)
         if self.source:
             yield from self.ways()
             yield from self.cancelled()
             yield Heading("IN WORDS")
-            yield from map(Note, sentences(self.notation, self.source, self.place, self.paths, self.digits))
+            yield from map(Note, sentences(self.notation, self.source, self.place, self.digits))
             yield from self.nudge()
         yield from proof(self.notation, checks, self.digits)
 
     # --- where it comes from ----------------------------------------------------------------------------------------
 
-    def origin(self, ref: str) -> Iterator[Block]:
+    def origin(self, ref: str, place: Place) -> Iterator[Block]:
         """The formula with the numbers put in, and then those of its sources, one level after the other."""
-        yield Heading("WHERE IT COMES FROM")
-        level = [(ref, self.place if ref != "E" else (0,))]
+        gradient = " (ITS GRADIENT)" if ref != self.ref and ref[0] == "d" else ""
+        yield Heading(f"WHERE IT COMES FROM{gradient}")
+        if not self.trace.producer(ref):
+            yield Note("It is given.")
+        level = [(ref, place)]
         for depth in range(self.depth + 1):
             level = [(ref, place) for ref, place in level if self.trace.producer(ref)]
             if depth and level:
@@ -140,8 +145,10 @@ class Why:
             return number(self.trace[ref][place] if place else self.trace[ref], self.digits)
 
         slopes = [written_slope(self.notation, link, write) for link in path.links]
-        kept = [slope.within(PRODUCT) for slope in slopes if slope.text != "1"]
-        return "·".join(f"({text})" if text[0] == "−" else text for text in kept) or "1"
+        kept = [slope for slope in slopes if slope is not ONE]
+        if len(kept) < 2:
+            return kept[0].text if kept else "1"
+        return "·".join(f"({slope.text})" if slope.text[0] == "−" else slope.within(PRODUCT) for slope in kept)
 
     def _via(self, path: Path) -> str:
         """The entries of the outer layers that tell one path from another."""
@@ -218,6 +225,8 @@ def _count(found: Paths, listed: Sequence[Path]) -> str:
     count = f"{found.number:,} path{'' if found.number == 1 else 's'}"
     if found.number > len(found.largest):
         return f"{count}, the {len(listed)} largest shown"
+    if not found.total and not any(path.product for path in listed):
+        return f"{count}, worth 0"
     zeros = found.number - len(listed)
     return f"{count}, of which {zeros} {'is' if zeros == 1 else 'are'} worth 0" if zeros else count
 
