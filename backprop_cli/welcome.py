@@ -45,7 +45,7 @@ Networks:
   3-4-2 --activation relu,softmax        one activation for each layer
   '4 dense8 relu dense3 softmax'         the general form
   mazur, article-3-4-2, logistic, xor    presets; also mnist-mlp, tabular
-  --expr "f = (x + y) * z" --at x=-2,y=5,z=-4    an expression instead of a network
+  --expr "f = (x + y) * z" --at x=-2,y=5,z=-4   an expression
   problem.toml                           a file:
 
     net = "2-2-2"
