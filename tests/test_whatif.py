@@ -129,6 +129,7 @@ def test_the_report_says_what_moved_what_did_not_and_why() -> None:
     assert "W₂[2,1]: 0.5 → −0.5" in text
     assert re.search(r"z₂\[2\] +1.22492 +0.631651 +−0.59327", text)
     assert "z₁, a₁: not computed from what was changed." in text
+    assert "Of W₂, z₂, a₂, ∂L/∂a₂, δ₂, ∂L/∂W₂, ∂L/∂b₂, W₂′ only the entries above moved." in " ".join(text.split())
     assert "the slope promised a change of: 0.0226025" in text
     assert "now: 0.331641, a change of 0.0332704" in text
 

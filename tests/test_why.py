@@ -192,7 +192,11 @@ def test_the_words_agree_with_the_numbers(seed: int, options: dict[str, Any], ne
         moved[0, 1] += 1e-6
         slope = (run.replay(ref, W1=moved)[place] - run[ref][place]) / 1e-6
         assert pull.push == pytest.approx(slope, rel=1e-3, abs=1e-7)
-    *_, last = words_about(run, "W1", (0, 1))
+    *each, last = words_about(run, "W1", (0, 1))
+    for sentence in each:
+        if said := re.search(r"= (\S+) is too (high|low) \(its target is (\S+)\)", sentence):
+            value, target = (float(text.replace("−", "-")) for text in (said[1], said[3]))
+            assert value == target or (value > target) == (said[2] == "high")
     assert ("raises the loss" in last) == (gradient > 0)
     if winners := re.match(r"(.*) wins?: ", last):
         weights = {pull: pull.worth for pull in found if pull.worth * gradient > 0}

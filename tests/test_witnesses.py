@@ -19,7 +19,7 @@ from backprop_cli.layers import ACTIVATIONS, KERNELS
 from backprop_cli.numeric import complex_step, finite_difference
 from backprop_cli.problem_file import preset_names
 from backprop_cli.symbolic import Sympy
-from backprop_cli.verdict import choose
+from backprop_cli.verdict import Precision, choose, judge
 
 LOSSES = ["mse", "sse", "half_sse", "mae", "huber"]
 
@@ -244,6 +244,16 @@ def test_a_large_loss_is_no_excuse_for_a_wrong_claim() -> None:
             place = np.unravel_index(abs(wrong).argmin(), wrong.shape)
             wrong[place] *= -1
             assert claims.compare(run.trace, name, wrong).verdict == "disagree"
+
+
+def test_slopes_that_differ_by_their_noise_are_no_kink() -> None:
+    trace = bp.step("1-1").trace
+    gradient = float(trace["dW1"][0, 0])
+    entries, claimed = choose((1, 1), None), np.array([gradient * 1.5])
+    for noise, verdict in ((0.0, "kink"), (abs(gradient), "disagree")):
+        sides = (np.array([gradient * 0.5]), np.array([gradient * 2]), noise)
+        check = judge(trace, "dW1", "claimed", entries, claimed, Precision(1e-5, 1e-12), lambda _, sides=sides: sides)
+        assert check.verdict == verdict
 
 
 def test_what_is_not_in_the_file_is_said(tmp_path: Path) -> None:
