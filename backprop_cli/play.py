@@ -19,7 +19,7 @@ from backprop_cli.errors import BackpropError, UsageError, unknown
 from backprop_cli.expression import Expression
 from backprop_cli.kernel import Range
 from backprop_cli.notation import Notation, number
-from backprop_cli.predict import Prediction
+from backprop_cli.predict import Prediction, Question
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Heading, Note
 from backprop_cli.render.report import Report, View
@@ -48,12 +48,13 @@ class Play:
         self.before: list[Run] = []
         self.view = View(digits=digits)
         self.prediction = Prediction() if predict else None
-        self.asking = False
+        self.question: Question | None = None
         self.over = False
         self.at = 0
         self._take(run)
 
     def _take(self, run: Run) -> None:
+        self.question = None
         self.run = run
         self.report = Report(run.problem, run.trace, self.view)
         self.notation = Notation(run.trace)
@@ -62,8 +63,8 @@ class Play:
     @property
     def prompt(self) -> str:
         """Where we are, and that something may be typed."""
-        if self.asking and self.prediction:
-            return self.prediction.question
+        if self.question:
+            return self.question.prompt
         return f"[{self._position()}] > "
 
     def _position(self) -> str:
@@ -83,8 +84,8 @@ class Play:
     def answer(self, line: str) -> Iterator[Block]:
         """What one typed line brings. Whatever is typed, the place is kept and nothing is raised."""
         try:
-            if self.asking and self.prediction and line.partition(" ")[0].strip().lower() not in self.commands:
-                yield from self._predicted(line)
+            if self.question and line.partition(" ")[0].strip().lower() not in self.commands:
+                yield from self._predicted(self.question, line)
             else:
                 yield from self._command(line.strip())
         except BackpropError as error:
@@ -113,26 +114,27 @@ class Play:
         if self.at == len(self.steps):
             yield Note("This was the last step. p goes back, q leaves.")
             return
-        if self.prediction and not self.asking:
-            self.prediction.ask_about(self.notation, self.steps[self.at])
-            self.asking = True
-            yield from self.report.formula(self.steps[self.at])
-            yield self.prediction.arithmetic(self.view.digits)
+        if self.prediction and not self.question:
+            step = self.steps[self.at]
+            self.question = Question(self.notation, step)
+            yield from self.report.formula(step)
+            yield self.question.arithmetic(self.view.digits)
             return
-        self.asking = False
+        yield from self._forward()
+
+    def _predicted(self, question: Question, line: str) -> Iterator[Block]:
+        assert self.prediction
+        yield from self.prediction.answer(question, line)
+        if question.done:
+            yield from self._forward()
+
+    def _forward(self) -> Iterator[Block]:
+        self.question = None
         self.at += 1
         yield from self._here()
 
-    def _predicted(self, line: str) -> Iterator[Block]:
-        assert self.prediction
-        yield from self.prediction.answer(line)
-        if self.prediction.done:
-            self.asking = False
-            self.at += 1
-            yield from self._here()
-
     def _previous(self, rest: str) -> Iterator[Block]:
-        self.asking = False
+        self.question = None
         if self.at > 1:
             self.at -= 1
             yield from self._here()
@@ -149,7 +151,7 @@ class Play:
         ]
         if not found:
             raise UsageError(f"{rest} is given, no step makes it")
-        self.asking = False
+        self.question = None
         self.at = found[0]
         yield from self._here()
 

@@ -24,68 +24,38 @@ NEGATIVE = ("-", "−", "minus", "negative", "neg", "负")
 NOTHING = ("0", "zero", "零")
 
 
-class Prediction:
-    """The questions about one number, and the score over all numbers so far."""
+class Question:
+    """What is asked about one number: the largest entry of a step's result. `stage` counts what has been answered."""
 
-    def __init__(self) -> None:
-        self.score: dict[tuple[str, str], list[bool]] = {}
-        self.stage = 0
-        self.step: Step | None = None
-        self.place: tuple[int, ...] = ()
-        self.notation: Notation | None = None
-
-    def ask_about(self, notation: Notation, step: Step) -> None:
-        """Begin with a new number: the largest entry of the step's result."""
+    def __init__(self, notation: Notation, step: Step) -> None:
         value = np.asarray(notation.trace[step.ref], float)
-        self.notation, self.step, self.stage = notation, step, 0
+        self.notation = notation
+        self.step = step
         self.place = tuple(map(int, np.unravel_index(int(abs(value).argmax()), value.shape))) if value.shape else ()
-
-    def arithmetic(self, digits: int) -> Worked:
-        """The number's formula with the numbers put in, the result still hidden."""
-        assert self.notation
-        assert self.step
-        middle = with_numbers(self.notation, self.step, self.place, digits)
-        return Worked(self.notation.entry(self.step.ref, self.place), middle, "?")
-
-    @property
-    def truth(self) -> float:
-        assert self.notation
-        assert self.step
-        return float(np.asarray(self.notation.trace[self.step.ref])[self.place])
-
-    @property
-    def question(self) -> str:
-        """What is asked now."""
-        assert self.notation
-        assert self.step
-        name = self.notation.entry(self.step.ref, self.place)
-        return {
-            "sign": f"{name}: +, − or 0? ",
-            "size": f"{name}: about how large? a power of ten, such as 0.1 or 1 ",
-            "digits": f"{name} = ? ",
-        }[STAGES[self.stage]]
-
-    def answer(self, typed: str) -> Iterator[Block]:
-        """Judge an answer and go on to the next stage. A text that cannot be read is told so and asked again."""
-        try:
-            good, verdict = getattr(self, f"_{STAGES[self.stage]}")(typed.strip())
-        except UsageError as error:
-            yield Note(f"{error} (or just Enter to see it)")
-            return
-        assert self.step
-        self.score.setdefault((_kind(self.step), STAGES[self.stage]), []).append(good)
-        yield Note(f"{'Right' if good else 'No'}: {verdict}.")
-        nothing = self.truth == 0
-        self.stage = len(STAGES) if nothing or self.stage + 1 == len(STAGES) else self.stage + 1
+        self.truth = float(value[self.place])
+        self.stage = 0
 
     @property
     def done(self) -> bool:
-        """Whether everything about this number has been asked."""
-        return self.stage >= len(STAGES)
+        """Whether everything about this number has been asked; of a 0, only the sign is."""
+        return self.stage >= (1 if self.truth == 0 else len(STAGES))
+
+    @property
+    def prompt(self) -> str:
+        """What is asked now."""
+        name = self.notation.entry(self.step.ref, self.place)
+        return (f"{name}: +, − or 0? ", f"{name}: how large? a power of ten: ", f"{name} = ? ")[self.stage]
+
+    def arithmetic(self, digits: int) -> Worked:
+        """The number's formula with the numbers put in, the result still hidden."""
+        middle = with_numbers(self.notation, self.step, self.place, digits)
+        return Worked(self.notation.entry(self.step.ref, self.place), middle, "?")
+
+    def judge(self, typed: str) -> tuple[bool, str]:
+        """Whether an answer is right, and what is to be said of it. Raises UsageError if it cannot be read."""
+        return (self._sign, self._size, self._digits)[self.stage](typed)
 
     def _sign(self, typed: str) -> tuple[bool, str]:
-        assert self.notation
-        assert self.step
         signs = {**dict.fromkeys(POSITIVE, "+"), **dict.fromkeys(NEGATIVE, "−"), **dict.fromkeys(NOTHING, "0")}
         given = signs.get(typed.lower()) or sign_of(read_number(typed))
         return given == sign_of(self.truth), sign_argument(self.notation, self.step, self.place)
@@ -101,6 +71,24 @@ class Prediction:
         off = abs(given - self.truth) / abs(self.truth)
         size = "exact" if off < 1e-5 else f"off by {number(100 * off, 2).text} %"
         return off <= CLOSE, f"you said {number(given).text}, it is {number(self.truth).text} ({size})"
+
+
+class Prediction:
+    """The score over all questions, by the kind of number and the stage."""
+
+    def __init__(self) -> None:
+        self.score: dict[tuple[str, str], list[bool]] = {}
+
+    def answer(self, question: Question, typed: str) -> Iterator[Block]:
+        """Judge an answer and go on to the next stage. A text that cannot be read is told so and asked again."""
+        try:
+            good, verdict = question.judge(typed.strip())
+        except UsageError as error:
+            yield Note(f"{error} (or just Enter to see it)")
+            return
+        self.score.setdefault((_kind(question.step), STAGES[question.stage]), []).append(good)
+        question.stage += 1
+        yield Note(f"{'Right' if good else 'No'}: {verdict}.")
 
     def summary(self) -> Iterator[Block]:
         """The score by kind of step, and where most was lost."""

@@ -88,7 +88,9 @@ def test_commands_are_understood_while_a_prediction_is_open() -> None:
     typed(session, "n")
     assert "FROM W₁[1,1]" in typed(session, "why W1[1,1]")
     assert "forward: z₁" in typed(session, "list")
-    assert session.asking
+    assert session.question
+    typed(session, "set W1[1,1]=2")
+    assert session.prompt == "[start] > "
 
 
 def test_symbols_or_numbers() -> None:
