@@ -169,7 +169,7 @@ def test_the_words_say_which_output_wins() -> None:
     first, second, last = words_about(bp.step("mazur"), "W1", (0, 0))
     assert "a₂[1] = 0.751365 is too high (its target is 0.01), and raising W₁[1,1] pushes it up: that raises" in first
     assert "a₂[2] = 0.772928 is too low (its target is 0.99), and raising W₁[1,1] pushes it up: that lowers" in second
-    assert last == "A₂[1] wins: raising W₁[1,1] raises the loss, so the update lowers it."
+    assert last == "a₂[1] wins: raising W₁[1,1] raises the loss, so the update lowers it."
 
 
 @settings(max_examples=40, deadline=None)
