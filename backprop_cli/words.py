@@ -54,6 +54,7 @@ def sentences(notation: Notation, ref: str, place: Place, digits: int) -> Iterat
     if any(pull.worth * total < 0 for pull in weighty):
         winners = [_called(notation, (ref, place), pull.node) for pull in weighty if pull.worth * total > 0]
         names = f"{', '.join(winners[:-1])} and {winners[-1]}" if len(winners) > 1 else winners[0]
+        names = names.replace("the", "The", 1) if names.startswith("the") else names
         wins = f"{names} {'win' if len(winners) > 1 else 'wins'}: "
     raising = "raising" if wins else "Raising"
     yield f"{wins}{raising} {name} {_does(total)} the loss{_update(notation, ref, place, total)}."
@@ -81,7 +82,7 @@ def _pulled(notation: Notation, name: str, asked: Node, pull: Pull, digits: int)
 def _called(notation: Notation, asked: Node, node: Node) -> str:
     """How an output is called when the winners are named."""
     if node == asked and node[0][0] == "W":
-        return "The penalty"
+        return "the penalty"
     return notation.entry(node[0].replace("z", "a", 1) if node[0][0] == "z" else node[0], node[1])
 
 
