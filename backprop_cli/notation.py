@@ -166,6 +166,10 @@ class Notation:
             self.axes[step.ref][: np.ndim(self.trace[step.ref]) - len(step.formula.target.axes) + 1]
         )
 
+    def sizes(self, step: Step) -> dict[str, Any]:
+        """The size of every axis of that line."""
+        return self.line(step).bind({name: np.shape(self.trace[ref]) for name, ref in step.operands.items()})
+
     def name(self, ref: str, index: str = "") -> str:
         """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′, m̂_W₁; `index` is written behind it."""
         if ref == "L" or (ref == "E" and self.loss_is_sample):
@@ -234,8 +238,7 @@ class Notation:
                 return Term(f"{sign} {inner.within(PRODUCT)}", POWER)
 
     def _size(self, axis: str, step: Step) -> Term:
-        sizes = self.line(step).bind({name: np.shape(self.trace[ref]) for name, ref in step.operands.items()})
-        return ONE if sizes[axis] == 1 else Term(axis.upper())
+        return ONE if self.sizes(step)[axis] == 1 else Term(axis.upper())
 
 
 def _subscripted(name: str) -> str:

@@ -144,11 +144,8 @@ class Play:
 
     def _go(self, rest: str) -> Iterator[Block]:
         ref, _ = read_address(rest, self.notation)
-        found = [
-            at
-            for at, step in enumerate(self.steps, 1)
-            if step.ref == ("E" if self.notation.trivial(ref) and ref == "L" else ref)
-        ]
+        ref = "E" if ref == "L" and self.notation.trivial(ref) else ref
+        found = [at for at, step in enumerate(self.steps, 1) if step.ref == ref]
         if not found:
             raise UsageError(f"{rest} is given, no step makes it")
         self.question = None
@@ -184,7 +181,7 @@ class Play:
 
     def _set(self, rest: str) -> Iterator[Block]:
         change = read_change(rest, self.notation)
-        was = float(np.asarray(self.run.trace[change.ref])[change.place])
+        was = float(self.run.trace.entry(change.ref, change.place))
         loss = float(self.run["L"])
         problem = changed(self.run.problem, change)
         new = Run(problem, problem.run())

@@ -21,7 +21,7 @@ def sign_of(value: float) -> str:
 def sign_argument(notation: Notation, step: Step, place: tuple[int, ...], digits: int = 3) -> str:
     """The argument for the sign of one entry of a step's result, without computing it exactly."""
     formula = notation.line(step)
-    sizes = formula.bind({name: np.shape(notation.trace[ref]) for name, ref in step.operands.items()})
+    sizes = notation.sizes(step)
     operands = step.values(notation.trace.values)
     index = formula.index(place)
 

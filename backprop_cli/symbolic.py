@@ -92,9 +92,9 @@ class Sympy:
 
     def _through(self, step: Step, ref: str, entry: tuple[int, ...]) -> Any:
         """The part of ∂L/∂w that runs through one step which reads w = ref[entry]."""
-        formula, here = step.formula, np.asarray(self.trace[ref])[entry]
+        formula, here = step.formula, self.trace.entry(ref, entry)
         operands = step.values({**self.trace.values, ref: _Marked(self.trace[ref], entry) if entry else ZETA})
-        sizes = formula.bind({name: np.shape(self.trace[source]) for name, source in step.operands.items()})
+        sizes = step.sizes(self.trace.values)
         total = 0
         for index in _reached(step, ref, entry, sizes):
             enters = formula.at(index, operands, self._algebra((ref, entry)), sizes)
@@ -107,7 +107,7 @@ class Sympy:
             return 1
         if (ref, place) not in self.slopes:
             loss = self._compose(ref, place, ZETA, self._algebra((ref, place)), lambda value: value)
-            self.slopes[ref, place] = self._derivative(loss, np.asarray(self.trace[ref])[place])
+            self.slopes[ref, place] = self._derivative(loss, self.trace.entry(ref, place))
         return self.slopes[ref, place]
 
     def _occurrences(self, ref: str) -> int:
@@ -139,7 +139,7 @@ class Sympy:
         Comparisons are decided by the numbers: near the point the loss is one smooth piece. Exactly on a kink the
         slope is that of one side.
         """
-        value = sympy.Float(float(np.asarray(self.trace[at[0]])[at[1]]), self.digits)
+        value = sympy.Float(float(self.trace.entry(*at)), self.digits)
         lifted = partial(_lifted, self.digits, self.lift)
 
         def sign(p: Any, q: Any) -> float:

@@ -36,6 +36,10 @@ class Step(NamedTuple):
         """The operands' values, under the names that the formula uses."""
         return {name: tape[ref] for name, ref in self.operands.items()}
 
+    def sizes(self, tape: Mapping[str, Any]) -> dict[str, Any]:
+        """The size of every axis of the formula. Raises ShapeError where the operands do not fit."""
+        return self.formula.bind({name: np.shape(tape[ref]) for name, ref in self.operands.items()})
+
     def checked(self, tape: Mapping[str, Any]) -> Any:
         """The step's value; raises ShapeError where the formula and the shapes disagree.
 
@@ -43,7 +47,7 @@ class Step(NamedTuple):
         """
         operands = self.values(tape)
         try:
-            sizes = self.formula.bind({name: np.shape(value) for name, value in operands.items()})
+            sizes = self.sizes(tape)
         except ShapeError as error:
             raise ShapeError(f"{self.ref}: {error}") from None
         value = self.kernel.run(operands)
@@ -71,6 +75,10 @@ class Trace:
 
     def __contains__(self, ref: str) -> bool:
         return ref in self.values
+
+    def entry(self, ref: str, place: tuple[int, ...]) -> Any:
+        """One number: entry `place` (from 0) of an array, or the value itself where it is a single number."""
+        return np.asarray(self.values[ref])[place]
 
     def of_phase(self, *phases: Phase) -> Iterator[Step]:
         """The steps of some phases, in order."""

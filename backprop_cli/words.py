@@ -65,8 +65,8 @@ def _pulled(notation: Notation, name: str, asked: Node, pull: Pull, digits: int)
     trace, (ref, place) = notation.trace, pull.node
     if pull.node == asked and ref in trace and ref[0] == "W":
         return f"The weight penalty pulls {name} towards 0: raising it {_does(pull.worth)} the loss."
-    score = ref.startswith("z")
-    output = ref.replace("z", "a", 1) if score else ref
+    score = ref[0] == "z"
+    output = _output(ref)
     value, target = (number(trace[where][place], digits).text for where in (output, "y"))
     high = "high" if (pull.worth > 0) == (pull.push > 0) else "low"
     pushed = f"its score {notation.entry(ref, place)}" if score else "it"
@@ -83,7 +83,12 @@ def _called(notation: Notation, asked: Node, node: Node) -> str:
     """How an output is called when the winners are named."""
     if node == asked and node[0][0] == "W":
         return "the penalty"
-    return notation.entry(node[0].replace("z", "a", 1) if node[0][0] == "z" else node[0], node[1])
+    return notation.entry(_output(node[0]), node[1])
+
+
+def _output(ref: str) -> str:
+    """The activation that people look at: a2 for the score z2 that a fused loss reads."""
+    return ref.replace("z", "a", 1) if ref[0] == "z" else ref
 
 
 def _does(slope: float) -> str:

@@ -72,7 +72,7 @@ BOTH: Algebra = {
 
 def with_numbers(notation: Notation, step: Step, index: tuple[int, ...], digits: int) -> str:
     """The right side of one entry with numbers in the place of names: `0.15·0.05 + 0.2·0.1 + 0.35`."""
-    return _right_side(notation, step, index, lambda ref, place: number(_at(notation, ref, place), digits))
+    return _right_side(notation, step, index, lambda ref, place: number(notation.trace.entry(ref, place), digits))
 
 
 def with_symbols(notation: Notation, step: Step, index: tuple[int, ...]) -> str:
@@ -82,14 +82,14 @@ def with_symbols(notation: Notation, step: Step, index: tuple[int, ...]) -> str:
 
 def result(notation: Notation, step: Step, index: tuple[int, ...], digits: int) -> str:
     """The engine's value of the entry."""
-    return number(_at(notation, step.ref, index), digits).text
+    return number(notation.trace.entry(step.ref, index), digits).text
 
 
 def _right_side(
     notation: Notation, step: Step, index: tuple[int, ...], write: Callable[[str, tuple[int, ...]], Term]
 ) -> str:
     def leaf(ref: str, place: tuple[int, ...]) -> Worked:
-        return Worked(_at(notation, ref, place), ONE if ref in notation.ones else write(ref, place))
+        return Worked(notation.trace.entry(ref, place), ONE if ref in notation.ones else write(ref, place))
 
     formula = notation.line(step)
     shapes = {name: np.shape(notation.trace[ref]) for name, ref in step.operands.items()}
@@ -98,10 +98,5 @@ def _right_side(
     }
     at = dict(zip(formula.target.axes, index, strict=True))
     with np.errstate(all="ignore"):
-        found = formula.at(at, operands, BOTH, formula.bind(shapes))
+        found = formula.at(at, operands, BOTH, notation.sizes(step))
     return str(found.term.text)
-
-
-def _at(notation: Notation, ref: str, index: tuple[int, ...]) -> Any:
-    value = notation.trace[ref]
-    return value[index] if np.ndim(value) else value

@@ -11,6 +11,7 @@ from backprop_cli.commands.options import (
     SHOW,
     GroupedCommand,
     all_of,
+    digits_option,
     network_options,
     option,
     output_options,
@@ -41,7 +42,7 @@ check_options = all_of(
             metavar="FILE",
             help="Check the gradients in this .npz, .json or .safetensors file against ours.",
         ),
-        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        digits_option,
     ]
 )
 

@@ -148,6 +148,10 @@ output_options = all_of(
 """How things look, where the result goes, and in which form. See `Output`."""
 
 
+digits_option = option(
+    "--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."
+)
+
 NETWORK_KEYS = (
     "expr",
     "at",

@@ -15,6 +15,7 @@ from backprop_cli.commands.options import (
     SHOW,
     GroupedCommand,
     all_of,
+    digits_option,
     network_options,
     option,
     problem_argument,
@@ -25,7 +26,7 @@ from backprop_cli.commands.options import (
 play_options = all_of(
     [
         option("--predict", group=SHOW, is_flag=True, help="Be asked for each number before it is shown."),
-        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        digits_option,
     ]
 )
 

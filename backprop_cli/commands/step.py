@@ -11,6 +11,7 @@ from backprop_cli.commands.options import (
     SHOW,
     GroupedCommand,
     all_of,
+    digits_option,
     network_options,
     option,
     output_options,
@@ -40,7 +41,7 @@ show_options = all_of(
             metavar="N",
             help="Run N steps: the loss and what moved, for each.",
         ),
-        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        digits_option,
         option(
             "--check/--no-check", "checked", group=SHOW, default=True, help="Prove every gradient by all witnesses."
         ),

@@ -11,6 +11,7 @@ from backprop_cli.commands.options import (
     SHOW,
     GroupedCommand,
     all_of,
+    digits_option,
     network_options,
     option,
     output_options,
@@ -20,7 +21,7 @@ from backprop_cli.commands.options import (
 whatif_options = all_of(
     [
         option("--sweep", group=SHOW, metavar="LO:HI:N", help="Draw L for N values of the number, and the tangent."),
-        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        digits_option,
     ]
 )
 

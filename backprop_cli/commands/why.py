@@ -11,6 +11,7 @@ from backprop_cli.commands.options import (
     SHOW,
     GroupedCommand,
     all_of,
+    digits_option,
     network_options,
     option,
     output_options,
@@ -22,7 +23,7 @@ why_options = all_of(
     [
         option("--depth", group=SHOW, type=click.IntRange(0, 50), default=1, metavar="N", help="Steps to go back."),
         option("--paths", group=SHOW, type=click.IntRange(1, 1000), default=8, metavar="N", help="Paths to list."),
-        option("--digits", group=SHOW, type=click.IntRange(1, 17), default=6, metavar="N", help="Significant digits."),
+        digits_option,
         option("--check/--no-check", "checked", group=SHOW, default=True, help="Ask the witnesses about it."),
     ]
 )

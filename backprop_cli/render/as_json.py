@@ -100,13 +100,13 @@ def whatif_document(problem: Asked, found: WhatIf, plot: Plot | None) -> dict[st
         "schema": "backprop.whatif/1",
         "problem": problem.settings,
         "changes": [
-            {"address": notation.address(ref, place), "was": float(np.asarray(trace[ref])[place]), "now": value}
+            {"address": notation.address(ref, place), "was": float(trace.entry(ref, place)), "now": value}
             for ref, place, value in found.changes
         ],
         "moved": [
             {
                 "address": notation.address(ref, place),
-                "was": float(np.asarray(trace[ref])[place]),
+                "was": float(trace.entry(ref, place)),
                 "now": float(np.asarray(found.now[ref])[place]),
             }
             for ref, places in found.moved()

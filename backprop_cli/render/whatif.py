@@ -77,10 +77,10 @@ class WhatIf:
     @property
     def forecast(self) -> float:
         """What the slopes promise for the loss."""
-        return sum(self._slope(ref, place) * (value - self._was(ref, place)) for ref, place, value in self.changes)
-
-    def _was(self, ref: str, place: tuple[int, ...]) -> float:
-        return float(np.asarray(self.trace[ref])[place])
+        return sum(
+            self._slope(ref, place) * (value - float(self.trace.entry(ref, place)))
+            for ref, place, value in self.changes
+        )
 
     def _slope(self, ref: str, place: tuple[int, ...]) -> float:
         """The slope of the loss in one number, from its paths; 0 if it has none, as the learning rate."""
@@ -124,7 +124,7 @@ class WhatIf:
     def blocks(self) -> Iterator[Block]:
         """The report: the change, what moved, what did not, and the loss."""
         for ref, place, value in self.changes:
-            was = self._number(np.asarray(self.trace[ref])[place])
+            was = self._number(self.trace.entry(ref, place))
             yield Fact(self.notation.entry(ref, place), f"{was} → {self._number(value)}")
         yield Heading("WHAT MOVED")
         moved = dict(self.moved())
@@ -152,7 +152,7 @@ class WhatIf:
         """Entries that moved: was, now, change."""
         rows, cells = [], []
         for ref, place in entries:
-            was, now = np.asarray(self.trace[ref])[place], np.asarray(self.now[ref])[place]
+            was, now = self.trace.entry(ref, place), np.asarray(self.now[ref])[place]
             rows.append(self.notation.entry(ref, place))
             cells.append(tuple(map(self._number, (was, now, now - was))))
         names = tuple(tuple(f"{row}, {column}" for column in COLUMNS) for row in rows)

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_cli.errors import plural
 from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
 from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
@@ -43,7 +44,7 @@ class Why:
     @property
     def value(self) -> float:
         """The number itself."""
-        return float(self.trace[self.ref][self.place] if self.place else self.trace[self.ref])
+        return float(self.trace.entry(self.ref, self.place))
 
     @cached_property
     def paths(self) -> Paths:
@@ -86,7 +87,7 @@ class Why:
         for depth in range(self.depth + 1):
             level = [(ref, place) for ref, place in level if self.trace.producer(ref)]
             if depth and level:
-                yield Heading(f"Its sources, {depth} step{'s' if depth > 1 else ''} back", 2)
+                yield Heading(f"Its sources, {plural(depth, 'step')} back", 2)
             formula = ""
             for ref, place in level[:MOST_SOURCES]:
                 step = self._step(ref)
@@ -100,7 +101,7 @@ class Why:
     def _reads(self, step: Step, place: Place) -> Iterator[tuple[str, Place]]:
         """The entries that one entry of a step's result is computed from."""
         formula = step.formula
-        sizes = formula.bind({name: np.shape(self.trace[source]) for name, source in step.operands.items()})
+        sizes = step.sizes(self.trace.values)
         index = formula.index(place)
         for name in formula.operands:
             if step.operands[name] not in self.notation.ones:
@@ -142,7 +143,7 @@ class Why:
         def write(ref: str, place: Place) -> Term:
             if names:
                 return Term(self.notation.entry(ref, place))
-            return number(self.trace[ref][place] if place else self.trace[ref], self.digits)
+            return number(self.trace.entry(ref, place), self.digits)
 
         slopes = [written_slope(self.notation, link, write) for link in path.links]
         kept = [slope for slope in slopes if slope is not ONE]
@@ -222,7 +223,7 @@ class Why:
 
 def _count(found: Paths, listed: Sequence[Path]) -> str:
     """How many paths there are, and how many of them are not listed, and why."""
-    count = f"{found.number:,} path{'' if found.number == 1 else 's'}"
+    count = plural(found.number, "path")
     if found.number > len(found.largest):
         return f"{count}, the {len(listed)} largest shown"
     if not found.total and not any(path.product for path in listed):
