@@ -144,7 +144,8 @@ class Report:
         count = size if size <= few or (self.view.verbose and size <= TALL * WIDE) else min(3, few)
         shape = np.shape(self.trace[step.ref])
         for flat in range(count):
-            yield self._worked(step, tuple(map(int, np.unravel_index(flat, shape))) if shape else ())
+            place = tuple(map(int, np.unravel_index(flat, shape))) if shape else ()
+            yield worked_out(self.notation, step, place, self.view.digits, symbols=self.view.show == "symbols")
         if matrix and (count < size or step.phase == "backward"):
             yield from self._all_at_once(step.ref, count)
         yield from map(Note, remarks(self.notation, step, self.view.digits))
@@ -176,15 +177,6 @@ class Report:
                 done.add((name, line))
                 name += "_" + "".join(line.target.axes) if name in several else ""
                 yield Code("\n\n" + loops.source(name, step.kernel, line))
-
-    def _worked(self, step: Step, index: tuple[int, ...]) -> Worked:
-        left = self.notation.entry(step.ref, index)
-        value = result(self.notation, step, index, self.view.digits)
-        if self.view.show == "symbols":
-            middle = with_symbols(self.notation, step, index)
-        else:
-            middle = with_numbers(self.notation, step, index, self.view.digits)
-        return Worked(left, "" if middle == value else middle, value)
 
     def _all_at_once(self, ref: str, worked: int = 0) -> Iterator[Block]:
         """Every entry in a matrix, or a summary if there are too many; the first `worked` were shown before."""
@@ -252,6 +244,13 @@ class Report:
             return ""
         outputs, inputs = np.shape(weights)
         return f"Layer {layer}: {inputs} → {outputs}, {bend.kernel.name}"
+
+
+def worked_out(notation: Notation, step: Step, place: tuple[int, ...], digits: int, symbols: bool = False) -> Worked:
+    """One entry of a step's result with the numbers put in, or the symbols; what would only repeat is left out."""
+    value = result(notation, step, place, digits)
+    middle = with_symbols(notation, step, place) if symbols else with_numbers(notation, step, place, digits)
+    return Worked(notation.entry(step.ref, place), "" if middle == value else middle, value)
 
 
 def layer_of(ref: str) -> int | None:

@@ -13,10 +13,10 @@ from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
 from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
 from backprop_cli.render.proof import proof
+from backprop_cli.render.report import worked_out
 from backprop_cli.trace import Step, Trace
 from backprop_cli.verdict import Check
 from backprop_cli.words import sentences
-from backprop_cli.worked import result, with_numbers
 
 NUDGE = 0.01
 MOST_SOURCES = 12
@@ -93,7 +93,7 @@ class Why:
                 step = self._step(ref)
                 if formula != (formula := self.notation.formula(step)):
                     yield Formula(formula)
-                yield self._worked(step, place)
+                yield worked_out(self.notation, step, place, self.digits)
             if len(level) > MOST_SOURCES:
                 yield Note(f"and {len(level) - MOST_SOURCES} more.")
             level = list(dict.fromkeys(read for ref, place in level for read in self._reads(self._step(ref), place)))
@@ -111,11 +111,6 @@ class Why:
         step = self.trace.producer(ref)
         assert step is not None
         return step
-
-    def _worked(self, step: Step, place: Place) -> Worked:
-        middle = with_numbers(self.notation, step, place, self.digits)
-        value = result(self.notation, step, place, self.digits)
-        return Worked(self.notation.entry(step.ref, place), "" if middle == value else middle, value)
 
     # --- where it goes ----------------------------------------------------------------------------------------------
 
@@ -187,9 +182,8 @@ class Why:
         yield Formula(self.notation.formula(slope))
         place = self._output(z)
         for step in long.steps[-2:]:
-            middle, value = with_numbers(notation, step, place, self.digits), result(notation, step, place, self.digits)
-            yield Worked(notation.entry(step.ref, place), middle, value)
-        yield self._worked(slope, place)
+            yield worked_out(notation, step, place, self.digits)
+        yield worked_out(self.notation, slope, place, self.digits)
 
     def _output(self, z: str) -> Place:
         """The entry of the last z to show it for: the one asked about, or the first that the number reaches."""
