@@ -16,7 +16,7 @@ import numpy as np
 import sympy
 
 from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
-from backprop_cli.numeric import one_sided
+from backprop_cli.numeric import finite_difference, one_sided
 from backprop_cli.syntax import REDUCTIONS
 from backprop_cli.trace import Step, Trace
 from backprop_cli.verdict import EXACT, Check, Which, choose, judge, skipped
@@ -32,6 +32,9 @@ MILD = 30
 
 MOST_USES = 200
 """The most often that ζ may occur in one composed loss; beyond that, algebra is no longer quick."""
+
+TIE = 1e-12
+"""Two branches closer than this are taken for equal: their difference may be rounding alone."""
 
 ZETA = sympy.Symbol("zeta", real=True)  # being real spares sympy many questions
 KINK = "the loss has a kink exactly here; sympy's slope is that of one side"
@@ -57,6 +60,7 @@ class Sympy:
         largest = max(float(abs(np.asarray(trace[step.ref])).max()) for step in self.steps)
         self.digits = DIGITS + int(largest / 2 if largest > MILD else 0)
         self.lift = largest > MILD
+        self.tied = False
 
     def check(self, ref: str, which: Which = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at the entries `which` chooses."""
@@ -73,7 +77,16 @@ class Sympy:
         found = np.array(values, float)
         if not np.isfinite(found).all():
             return skipped(self.trace, f"d{ref}", "symbolic", "the composed loss leaves the range of its numbers")
-        return judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
+        check = judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
+        if (
+            check.verdict == "disagree"
+            and self.tied
+            and finite_difference(self.trace, ref, which).verdict != "disagree"
+        ):
+            return skipped(
+                self.trace, f"d{ref}", "symbolic", "two branches tie here, and one unit cannot tell which counts"
+            )
+        return check
 
     def affordable(self, refs: Collection[str], budget: int) -> int | None:
         """How many entries of each of `refs` can be checked: None, all of them, if the work is within the budget.
@@ -146,6 +159,7 @@ class Sympy:
             difference = p - q
             if isinstance(difference, sympy.Expr):
                 difference = difference.xreplace({ZETA: value})
+                self.tied |= abs(difference) < TIE
             return float(difference)
 
         return {

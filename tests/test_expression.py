@@ -45,6 +45,15 @@ def test_a_variable_that_is_used_twice_gets_both_paths() -> None:
     assert {check.verdict for check in t.check()} == {"agree"}
 
 
+def test_branches_that_tie_are_no_disagreement() -> None:
+    """max(p, p): seen from one unit at a time, either branch may count; the other witnesses see both move."""
+    t = bp.step(expr="f = max(exp(max(x, y)), exp(max(x, y)))", at="x=0.7,y=1.3")
+    assert t["dy"] == pytest.approx(math.exp(1.3))
+    verdicts = {(check.ref, check.witness): check.verdict for check in t.check()}
+    assert verdicts["dy", "finite_difference"] == verdicts["dy", "complex_step"] == "agree"
+    assert verdicts["dy", "symbolic"] in ("agree", "skipped")
+
+
 UNARY = ["exp", "ln", "sin", "cos", "tanh", "sqrt", "abs", "sigmoid", "relu", "-"]
 
 
