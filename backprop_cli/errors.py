@@ -9,11 +9,16 @@ BackpropError            one message: what, where, what to do
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from backprop_cli.language import tr
+
 
 class BackpropError(Exception):
-    """An error whose message is meant for the person at the keyboard."""
+    """An error whose message is meant for the person at the keyboard, in their language; `values` go in its braces."""
 
     exit_code = 1
+
+    def __init__(self, text: str, /, **values: object) -> None:
+        super().__init__(tr(text, **values))
 
 
 class UsageError(BackpropError):
@@ -32,14 +37,13 @@ class InputError(BackpropError):
     exit_code = 3
 
 
-def plural(count: int, what: str) -> str:
-    """`1 sample`, `3 samples`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name nobody knows, with the nearest names that somebody does."""
     choices = sorted(known)
     near = get_close_matches(name, choices, n=2)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(choices)}"
-    return UsageError(f"unknown {kind} {name!r}; {hint}")
+    hint = (
+        tr("did you mean {near}?", near=tr(" or ").join(near))
+        if near
+        else tr("known: {names}", names=", ".join(choices))
+    )
+    return UsageError("unknown {kind} {name!r}; {hint}", kind=tr(kind), name=name, hint=hint)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from backprop_cli import arrays
-from backprop_cli.errors import ShapeError, UsageError, plural, unknown
+from backprop_cli.errors import ShapeError, UsageError, unknown
+from backprop_cli.language import plural
 from backprop_cli.network import Network
 
 INITS = ("nice", "xavier", "he")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from backprop_cli.errors import UsageError, plural
+from backprop_cli.errors import UsageError
+from backprop_cli.language import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.render.blocks import Block, Fact, Note, Worked
 from backprop_cli.signs import sign_argument, sign_of

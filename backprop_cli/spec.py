@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from backprop_cli.errors import UsageError, plural, unknown
+from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Range
+from backprop_cli.language import plural
 from backprop_cli.layers import ALIASES
 
 LARGEST = 20_000_000

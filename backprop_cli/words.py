@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from backprop_cli.errors import plural
+from backprop_cli.language import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import Node, Place, flow, paths, ways
 

@@ -11,6 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "backprop_cli"
 
 FLOORS = [
+    ["language"],
     ["errors", "welcome", "syntax"],
     ["formula"],
     ["kernel"],
@@ -39,6 +40,7 @@ LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 LAZY = {
     "api.py": {"backprop_cli.symbolic"},
     "__main__.py": {"backprop_cli.cli"},
+    "language.py": {"gettext", "locale"},
     "play.py": {"readline"},
     "arrays.py": {"zipfile", "zlib"},
 }
@@ -103,7 +105,7 @@ def test_only_the_symbolic_witness_uses_sympy() -> None:
 
 def test_commands_load_the_engine_only_when_they_run() -> None:
     """They import the package itself, which is lazy, and nothing of the engine; `--help` stays quick."""
-    light = {"errors", "welcome", "commands"}
+    light = {"language", "errors", "welcome", "commands"}
     for path in FILES:
         if path.parts[0] == "commands":
             assert {room(name) for name, _ in imports(path) if name.startswith("backprop_cli.")} <= light

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.errors import plural
+from backprop_cli.language import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Gauge, Heading, Note

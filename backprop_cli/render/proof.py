@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from backprop_cli.errors import plural
+from backprop_cli.language import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.render.blocks import Block, Checked, Heading, Outcome
 from backprop_cli.verdict import Check

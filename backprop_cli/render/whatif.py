@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_cli.addresses import read_address
-from backprop_cli.errors import UsageError, plural
+from backprop_cli.errors import UsageError
+from backprop_cli.language import plural
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import paths
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot

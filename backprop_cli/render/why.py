@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backprop_cli.errors import plural
+from backprop_cli.language import plural
 from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
 from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
