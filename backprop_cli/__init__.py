@@ -29,7 +29,8 @@ HOMES = {
     "render.plot": ("plot_svg",),
     "render.progress": ("progress",),
     "render.report": ("View",),
-    "render.screen": ("look_at",),
+    "render.measure": ("ambiguous_width",),
+    "render.screen": ("look_at", "wants_colour"),
     "render.whatif": ("read_sweep",),
     "verdict": ("WITNESSES", "Checks", "worst_first"),
 }

@@ -22,7 +22,7 @@ def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | 
     trace = notation.trace
     match = SHAPE.fullmatch(_typed(text))
     if not match:
-        raise UsageError(f"cannot read the address {text!r}; write it like W1[2,3], z2[1], delta1[2] or L")
+        raise UsageError("cannot read the address {text!r}; write it like W1[2,3], z2[1], delta1[2] or L", text=text)
     ref = _find(match["name"], trace)
     shape = np.shape(trace[ref])
     if match["index"] is None:
@@ -31,15 +31,27 @@ def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | 
     try:
         places = [int(part) for part in re.split(r"[,;]", match["index"])]
     except ValueError:
-        raise UsageError(f"{text}: an index is made of whole numbers, counted from 1") from None
+        raise UsageError("{text}: an index is made of whole numbers, counted from 1", text=text) from None
     if notation.axes.get(ref, ())[:1] == ("n",) and notation.single and len(places) == len(shape) - 1:
         places = [1, *places]
     if len(places) != len(shape):
-        example = notation.address(ref, (0,) * len(shape))
-        raise UsageError(f"{text}: {ref} has {len(shape)} axes {shape}; write its first entry as {example}")
+        raise UsageError(
+            "{text}: {ref} has {count} axes {shape}; write its first entry as {example}",
+            text=text,
+            ref=ref,
+            count=len(shape),
+            shape=shape,
+            example=notation.address(ref, (0,) * len(shape)),
+        )
     for place, size in zip(places, shape, strict=True):
         if not 1 <= place <= size:
-            raise UsageError(f"{text}: there is no {place}; {ref} has shape {shape}, and indices count from 1")
+            raise UsageError(
+                "{text}: there is no {place}; {ref} has shape {shape}, and indices count from 1",
+                text=text,
+                place=place,
+                ref=ref,
+                shape=shape,
+            )
     return ref, tuple(place - 1 for place in places)
 
 

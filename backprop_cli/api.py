@@ -19,6 +19,7 @@ from backprop_cli import claims, numeric
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.expression import Expression, read_expression
+from backprop_cli.language import tr
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
 from backprop_cli.render import terminal
@@ -70,7 +71,12 @@ class Run:
             if ref not in self.trace:
                 raise unknown("value", name, self.trace.values)
             if array.shape != np.shape(self.trace[ref]):
-                raise ShapeError(f"{name} has shape {array.shape}, but on the tape it has {np.shape(self.trace[ref])}")
+                raise ShapeError(
+                    "{name} has shape {shape}, but on the tape it has {needed}",
+                    name=name,
+                    shape=array.shape,
+                    needed=np.shape(self.trace[ref]),
+                )
             values[ref] = array
         if canonical(until) not in self.trace:
             raise unknown("value", until, self.trace.values)
@@ -148,8 +154,12 @@ class Run:
         ref, place = read_address(address, Notation(self.trace))
         if place is None:
             shape = np.shape(self.trace[ref])
-            example = Notation(self.trace).address(ref, (0,) * len(shape))
-            raise UsageError(f"{address} is a whole array of shape {shape}; ask about one entry, such as {example}")
+            raise UsageError(
+                "{address} is a whole array of shape {shape}; ask about one entry, such as {example}",
+                address=address,
+                shape=shape,
+                example=Notation(self.trace).address(ref, (0,) * len(shape)),
+            )
         return Why(self.trace, ref, place, digits, most, depth)
 
     def whatif(self, *changes: str, digits: int = 6) -> WhatIf:
@@ -172,7 +182,7 @@ class Run:
         return [
             claims.compare(self.trace, name, claimed[name])
             if name in claimed
-            else skipped(self.trace, f"d{name}", "claimed", "not in the file")
+            else skipped(self.trace, f"d{name}", "claimed", tr("not in the file"))
             for name in self.problem.params
         ]
 

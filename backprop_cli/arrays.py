@@ -15,6 +15,7 @@ import numpy as np
 
 from backprop_cli import files
 from backprop_cli.errors import InputError, UsageError
+from backprop_cli.language import tr
 
 ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
 """The endings that make a text the name of a file of numbers."""
@@ -35,14 +36,21 @@ def read_array(source: str, name: str) -> Any:
     if suffix == ".npz":
         arrays = _read_npz(source)
         if name not in arrays and len(arrays) != 1:
-            raise InputError(f"{source}: no array named {name!r}; it holds {', '.join(arrays) or 'nothing'}")
+            raise InputError(
+                "{path}: no array named {name!r}; it holds {names}",
+                path=source,
+                name=name,
+                names=", ".join(arrays) or tr("nothing"),
+            )
         return numbers(arrays.get(name, next(iter(arrays.values()))), f"{source}: {name}")
     try:
         rows = [[float(part) for part in row.split(",")] for row in source.split(";")]
     except ValueError:
         raise UsageError(
-            f"--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) "
-            "or a .json, .csv, .npy or .npz file"
+            "--{name} {source!r}: expected numbers such as 1,2,3 (samples apart by ;) "
+            "or a .json, .csv, .npy or .npz file",
+            name=name,
+            source=source,
         ) from None
     return numbers(rows[0] if len(rows) == 1 else rows, name)
 
@@ -61,9 +69,9 @@ def read_tensors(path: str, under: str = "") -> dict[str, Any]:
     elif suffix == ".json":
         tensors = _read_json_tensors(path, under)
     else:
-        raise UsageError(f"{path}: named arrays come from a .npz, .safetensors or .json file")
+        raise UsageError("{path}: named arrays come from a .npz, .safetensors or .json file", path=path)
     if not tensors:
-        raise InputError(f"{path}: holds no arrays")
+        raise InputError("{path}: holds no arrays", path=path)
     if all(name.endswith((".weight", ".bias")) for name in tensors):
         return dict(sorted(tensors.items(), key=lambda item: _order(item[0])))
     return tensors
@@ -80,15 +88,19 @@ def numbers(value: Any, what: str) -> Any:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise UsageError(f"{what}: rows of different lengths") from None
+        raise UsageError("{what}: rows of different lengths", what=what) from None
     if array.dtype.kind not in "fiu":
-        raise UsageError(f"{what}: expected numbers, found {_first_stranger(value)!r}")
+        raise UsageError("{what}: expected numbers, found {found!r}", what=what, found=_first_stranger(value))
     if not array.size:
-        raise UsageError(f"{what}: empty")
+        raise UsageError("{what}: empty", what=what)
     if not np.isfinite(array).all():
         place = np.argwhere(~np.isfinite(np.atleast_1d(array)))[0] + 1
-        bad = np.atleast_1d(array)[tuple(place - 1)]
-        raise UsageError(f"{what}[{','.join(map(str, place))}] is {bad}; every number must be finite")
+        raise UsageError(
+            "{what}[{place}] is {number}; every number must be finite",
+            what=what,
+            place=",".join(map(str, place)),
+            number=np.atleast_1d(array)[tuple(place - 1)],
+        )
     return array
 
 
@@ -107,14 +119,16 @@ def _load(path: str) -> Any:
         if isinstance(loaded, np.ndarray):
             return loaded
         if sum(item.file_size for item in loaded.zip.infolist()) > files.LIMIT:
-            raise InputError(f"{path}: unpacks to more than the limit of {files.LIMIT // 2**20} MiB")
+            raise InputError(
+                "{path}: unpacks to more than the limit of {most} MiB", path=path, most=files.LIMIT // 2**20
+            )
         return dict(loaded)
     except _broken() as error:
         if "pickle" in str(error) or "Object arrays" in str(error):
             raise InputError(
-                f"{path}: holds pickled Python objects, which are never loaded; save plain numbers"
+                "{path}: holds pickled Python objects, which are never loaded; save plain numbers", path=path
             ) from None
-        raise InputError(f"{path}: not a valid {Path(path).suffix} file") from None
+        raise InputError("{path}: not a valid {ending} file", path=path, ending=Path(path).suffix) from None
 
 
 def _broken() -> tuple[type[Exception], ...]:
@@ -128,7 +142,7 @@ def _broken() -> tuple[type[Exception], ...]:
 def _read_npz(path: str) -> dict[str, Any]:
     loaded = _load(path)
     if not isinstance(loaded, dict):
-        raise InputError(f"{path}: a single array, not a .npz file of named ones")
+        raise InputError("{path}: a single array, not a .npz file of named ones", path=path)
     return loaded
 
 
@@ -149,9 +163,11 @@ def _read_safetensors(path: str) -> dict[str, Any]:
             flat = np.frombuffer(content[start + first : start + last], SAFETENSORS_TYPES[entry["dtype"]])
             tensors[name] = flat.reshape(entry["shape"])
     except KeyError as error:
-        raise InputError(f"{path}: {error} is missing or a type of number this program does not read") from None
+        raise InputError(
+            "{path}: {name} is missing or a type of number this program does not read", path=path, name=error
+        ) from None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise InputError(f"{path}: not a valid .safetensors file") from None
+        raise InputError("{path}: not a valid {ending} file", path=path, ending=".safetensors") from None
     return tensors
 
 
@@ -160,7 +176,7 @@ def _read_json_tensors(path: str, under: str) -> dict[str, Any]:
     if isinstance(table, dict) and isinstance(table.get(under), dict):
         table = table[under]
     if not isinstance(table, dict):
-        raise InputError(f'{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}')
+        raise InputError('{path}: expected named arrays such as {{"dW1": [[0.1, 0.2]]}}', path=path)
     return {name: numbers(value, f"{path}: {name}") for name, value in table.items()}
 
 
@@ -173,7 +189,7 @@ def _read_csv(path: str) -> Any:
     values = []
     for line, cells in lines:
         if (bad := next((cell.strip() for cell in cells if not _is_number(cell)), None)) is not None:
-            raise InputError(f"{path}:{line}: {bad!r} is not a number")
+            raise InputError("{path}:{line}: {cell!r} is not a number", path=path, line=line, cell=bad)
         values.append([float(cell) for cell in cells])
     return numbers(values, path)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError
+from backprop_cli.language import tr
 from backprop_cli.notation import number
 from backprop_cli.numeric import one_sided
 from backprop_cli.trace import Trace
@@ -30,8 +31,11 @@ def read_claims(path: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return named
     if len(tensors) != len(params):
         raise UsageError(
-            f"{path} holds {', '.join(tensors) or 'nothing'}; expected gradients named "
-            f"{', '.join(f'd{name}' for name in params)}, or {len(params)} arrays in that order"
+            "{path} holds {found}; expected gradients named {names}, or {count} arrays in that order",
+            path=path,
+            found=", ".join(tensors) or tr("nothing"),
+            names=", ".join(f"d{name}" for name in params),
+            count=len(params),
         )
     return dict(zip(params, tensors.values(), strict=True))
 
@@ -41,8 +45,14 @@ def compare(trace: Trace, name: str, claimed: Any) -> Check:
     gradient = trace[f"d{name}"]
     claimed = arrays.numbers(claimed, f"d{name}").astype(float)
     if claimed.shape != gradient.shape:
-        hint = "; it looks transposed" if claimed.T.shape == gradient.shape else ""
-        raise ShapeError(f"d{name}: the file has shape {claimed.shape}, the net needs {gradient.shape}{hint}")
+        fault = tr(
+            "{ref}: the file has shape {shape}, the net needs {needed}",
+            ref=f"d{name}",
+            shape=claimed.shape,
+            needed=gradient.shape,
+        )
+        turned = claimed.T.shape == gradient.shape
+        raise ShapeError("{fault}; it looks transposed", fault=fault) if turned else ShapeError(fault)
     entries = choose(gradient.shape, None)
     floor = 1e-7 * float(abs(gradient).max(initial=0)) + 1e-12
     sides = partial(one_sided, trace, name)
@@ -56,7 +66,7 @@ def compare(trace: Trace, name: str, claimed: Any) -> Check:
 def _pattern(engine: Any, claimed: Any, samples: int, outputs: int, floor: float) -> str:
     """What the claim has to do with the truth, if that can be said in a few words."""
     if engine.ndim == 2 and engine.shape[0] == engine.shape[1] and np.allclose(claimed.T, engine, RTOL, floor):
-        return "it is the transpose of the gradient"
+        return tr("it is the transpose of the gradient")
     large = abs(engine) > floor
     if not large.any() or (abs(claimed[~large]) > floor).any():
         return ""
@@ -64,10 +74,10 @@ def _pattern(engine: Any, claimed: Any, samples: int, outputs: int, floor: float
     factor = float(np.median(ratios))
     if abs(ratios - factor).max() > 1e-4 * max(abs(factor), 1e-9):
         wrong = int((abs(ratios - 1) > RTOL).sum())
-        return f"{wrong} of {engine.size} entries differ"
+        return tr("{count} of {total} entries differ", count=wrong, total=engine.size)
     if abs(factor) < 1e-9:
-        return "it is 0 everywhere"
-    return f"it is {_name(factor, samples, outputs)} times the gradient, everywhere"
+        return tr("it is 0 everywhere")
+    return tr("it is {factor} times the gradient, everywhere", factor=_name(factor, samples, outputs))
 
 
 def _name(factor: float, samples: int, outputs: int) -> str:
@@ -76,10 +86,10 @@ def _name(factor: float, samples: int, outputs: int) -> str:
         "−1": -1,
         "2": 2,
         "½": 1 / 2,
-        f"N = {samples}, the number of samples,": samples,
-        f"1/N, N = {samples} being the number of samples,": 1 / samples,
-        f"{outputs}, the number of outputs,": outputs,
-        f"1/{outputs}, {outputs} being the number of outputs,": 1 / outputs,
+        tr("N = {count}, the number of samples,", count=samples): samples,
+        tr("1/N, N = {count} being the number of samples,", count=samples): 1 / samples,
+        tr("{count}, the number of outputs,", count=outputs): outputs,
+        tr("1/{count}, {count} being the number of outputs,", count=outputs): 1 / outputs,
         **{f"10^{power}": 10.0**power for power in (-3, -2, -1, 1, 2, 3)},
     }
     return next((name for name, value in known.items() if abs(factor / value - 1) < 1e-4), number(factor).text)

@@ -10,9 +10,11 @@ from types import TracebackType
 import click
 
 from backprop_cli import __version__
+from backprop_cli.commands.options import lang_option
 from backprop_cli.errors import BackpropError, InputError, unknown
-from backprop_cli.render.glyphs import spell, visible
-from backprop_cli.welcome import COMMANDS, PAGE
+from backprop_cli.glyphs import spell, visible
+from backprop_cli.language import tr
+from backprop_cli.welcome import COMMANDS, greeting
 
 STOPPED = 130
 
@@ -39,7 +41,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def get_help(self, ctx: click.Context) -> str:
-        return PAGE.rstrip("\n")
+        return greeting().rstrip("\n")
 
 
 @click.group(
@@ -49,13 +51,14 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, "-V", "--version", prog_name="backprop", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, envvar="BACKPROP_DEBUG", help="Show Python's own report on an error.")
+@lang_option
 @click.pass_context
 def backprop(ctx: click.Context, debug: bool) -> None:
     """Every number of back-propagation, with its formula, proven."""
     if not debug:
         sys.excepthook = report_bug
     if ctx.invoked_subcommand is None:
-        click.echo(PAGE, nl=False)
+        click.echo(greeting(), nl=False)
 
 
 def run(arguments: list[str]) -> int:
@@ -67,15 +70,15 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):
-        complain("Stopped.")
+        complain(tr("Stopped."))
         return STOPPED
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx:
-            complain(f"Try: {error.ctx.command_path} --help")
-        complain(f"Error: {error.format_message()}")
+            complain(tr("Try: {command}", command=f"{error.ctx.command_path} --help"))
+        complain(tr("Error: {message}", message=_told(error)))
         return 2
     except BackpropError as error:
-        complain(f"Error: {error}")
+        complain(tr("Error: {message}", message=error))
         return error.exit_code
     except SystemExit:  # click leaves by this door when whoever read us has left, or after a shell's completion
         return 0
@@ -83,8 +86,14 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be said there
         if isinstance(error, BrokenPipeError):
             return 0
-        complain(f"Error: cannot write: {error.strerror}")
+        complain(tr("Error: cannot write: {why}", why=tr(error.strerror or "")))
         return InputError.exit_code
+
+
+def _told(error: click.ClickException) -> str:
+    """Click's own sentence, with the full stop of the language."""
+    text = error.format_message()
+    return tr("{sentence}.", sentence=text[:-1]) if text.endswith(".") else text
 
 
 def complain(message: str) -> None:
@@ -95,5 +104,8 @@ def complain(message: str) -> None:
 def report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """A mistake of ours: say so, and say what to send us."""
     command = " ".join(sys.argv[1:])
-    complain(f"Error: this is a bug in backprop {__version__}: {kind.__name__}: {error}")
-    complain(f"Please report it with the command (backprop {command}) and what BACKPROP_DEBUG=1 prints.")
+    what = f"{kind.__name__}: {error}"
+    complain(tr("Error: this is a bug in backprop {version}: {what}", version=__version__, what=what))
+    complain(
+        tr("Please report it with the command (backprop {command}) and what BACKPROP_DEBUG=1 prints.", command=command)
+    )

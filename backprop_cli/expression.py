@@ -75,7 +75,11 @@ class Expression:
             backward(trace, self.params)
         for step in trace.steps:
             if not np.isfinite(trace[step.ref]):
-                raise UsageError(f"{step.kernel.name} has no finite value here ({step.ref}); choose other numbers")
+                raise UsageError(
+                    "{kernel} has no finite value here ({ref}); choose other numbers",
+                    kernel=step.kernel.name,
+                    ref=step.ref,
+                )
         return trace
 
     def _record(self, node: ast.expr, trace: Trace, last: bool = False) -> str:
@@ -103,18 +107,26 @@ def read_expression(text: str, at: str) -> Expression:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse((right if equals else text).strip().replace("^", "**"), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UsageError(f"cannot read the expression {text!r}; write it like {EXAMPLE}") from None
+        raise UsageError(
+            "cannot read the expression {text!r}; write it like {example}", text=text, example=EXAMPLE
+        ) from None
     if not name.isidentifier():
-        raise UsageError(f"{name!r} cannot be the name of a value; write the expression like {EXAMPLE}")
+        raise UsageError(
+            "{name!r} cannot be the name of a value; write the expression like {example}", name=name, example=EXAMPLE
+        )
     variables = list(dict.fromkeys(_variables(tree)))
     if isinstance(tree, ast.Name | ast.Constant) or not variables:
-        raise UsageError(f"{text!r} has nothing to differentiate; write an expression like {EXAMPLE}")
+        raise UsageError(
+            "{text!r} has nothing to differentiate; write an expression like {example}", text=text, example=EXAMPLE
+        )
     values = _values(at)
     for variable in variables:
         if variable not in values:
-            raise UsageError(f"{variable} has no value; give it with --at {variable}=1")
+            raise UsageError("{name} has no value; give it with --at {name}=1", name=variable)
         if "_" in variable or variable in ("L", "E", name) or TAKEN.fullmatch(variable) or variable[1:] in variables:
-            raise UsageError(f"{variable} cannot be the name of a variable, the tape uses it; call it something else")
+            raise UsageError(
+                "{name} cannot be the name of a variable, the tape uses it; call it something else", name=variable
+            )
     for given in values:
         if given not in variables:
             raise unknown("variable", given, variables)
@@ -135,7 +147,9 @@ def operation(node: ast.expr) -> tuple[Kernel, list[ast.expr]]:
         case ast.Call(func=ast.Name(id=name)) if name not in UNARY and name != "max":
             raise unknown("function", name, [*UNARY, "max"])
     raise UsageError(
-        f"{ast.unparse(node)!r} is not allowed in an expression; it may use + - * / **, max and {', '.join(UNARY)}"
+        "{part!r} is not allowed in an expression; it may use + - * / **, max and {functions}",
+        part=ast.unparse(node),
+        functions=", ".join(UNARY),
     )
 
 
@@ -154,6 +168,6 @@ def _values(at: str) -> dict[str, float]:
     for part in filter(None, at.replace(";", ",").split(",")):
         name, equals, value = part.partition("=")
         if not equals:
-            raise UsageError(f"--at {part!r}: write values like x=-2,y=5")
+            raise UsageError("--at {part!r}: write values like x=-2,y=5", part=part)
         values[name.strip()] = read_number(value)
     return values

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import InputError
+from backprop_cli.language import tr
 
 LIMIT = 256 * 2**20
 """The largest file that is read, in bytes."""
+
+QUOTED = re.compile(r"""\(.*\)|'.*'|".*\"""")
+"""What tomllib quotes of a file when it says what is wrong."""
 
 
 def read_bytes(path: str) -> bytes:
@@ -23,9 +28,10 @@ def read_bytes(path: str) -> bytes:
             with Path(path).open("rb") as file:
                 content = file.read(LIMIT + 1)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+        why = tr(error.strerror or str(error))
+        raise InputError("{path}: cannot be read: {why}", path=path, why=why) from None
     if len(content) > LIMIT:
-        raise InputError(f"{path}: larger than the limit of {LIMIT // 2**20} MiB")
+        raise InputError("{path}: larger than the limit of {most} MiB", path=path, most=LIMIT // 2**20)
     return content
 
 
@@ -34,7 +40,9 @@ def read_text(path: str) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise InputError(
+            "{path}: not UTF-8 text (byte {byte}); save it as UTF-8", path=path, byte=error.start
+        ) from None
 
 
 def read_json(path: str) -> Any:
@@ -42,11 +50,17 @@ def read_json(path: str) -> Any:
     try:
         return json.loads(read_text(path), object_pairs_hook=_once)
     except _Twice as twice:
-        raise InputError(f"{path}: {twice} is given twice") from None
+        raise InputError("{path}: {name} is given twice", path=path, name=twice) from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg} (column {error.colno})") from None
+        raise InputError(
+            "{path}:{line}: not valid JSON: {why} (column {column})",
+            path=path,
+            line=error.lineno,
+            why=tr(error.msg),
+            column=error.colno,
+        ) from None
     except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
+        raise InputError("{path}: nested too deeply", path=path) from None
 
 
 def read_table(path: str) -> dict[str, Any]:
@@ -61,14 +75,22 @@ def read_table(path: str) -> dict[str, Any]:
             reason, _, place = str(error).partition(" (at ")
             line = place.removeprefix("line ").partition(",")[0]
             where = f"{path}:{line}" if line.isdigit() else path
-            raise InputError(f"{where}: not valid TOML: {reason[:1].lower()}{reason[1:]}") from None
+            raise InputError("{path}: not valid TOML: {why}", path=where, why=_told(reason)) from None
         except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from None
+            where = f"{path}:{error.lineno}"
+            raise InputError("{path}: not valid JSON: {why}", path=where, why=tr(error.msg)) from None
         except RecursionError:
-            raise InputError(f"{path}: nested too deeply") from None
+            raise InputError("{path}: nested too deeply", path=path) from None
     if not isinstance(table, dict):
-        raise InputError(f'{path}: expected named values such as net = "3-4-2" at the top level')
+        raise InputError('{path}: expected named values such as net = "3-4-2" at the top level', path=path)
     return table
+
+
+def _told(reason: str) -> str:
+    """What tomllib says is wrong, in the reader's language; what it quotes stays as it is."""
+    text = reason[:1].lower() + reason[1:]
+    quoted = QUOTED.search(text)
+    return tr(text.replace(quoted[0], "{quoted}"), quoted=quoted[0]) if quoted else tr(text)
 
 
 class _Twice(ValueError):

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import ShapeError
+from backprop_cli.language import tr
 from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size, parse, walk
 
 Algebra = Mapping[str, Callable[..., Any]]
@@ -108,7 +109,7 @@ class Formula:
         ShapeError where two operands disagree, naming both and the axis.
         """
         sizes: dict[str, Any] = dict(given)
-        source = dict.fromkeys(given, "the layer")
+        source: dict[str, str] = {}
         of = Entry(self.target.name.removeprefix("d"), self.target.axes)
         for entry in (*self.reads, of):
             shape = shapes.get(entry.name)
@@ -116,11 +117,19 @@ class Formula:
                 continue
             for axis, size in _pair(entry, shape):
                 if sizes.setdefault(axis, size) != size:
+                    first = source.get(axis)
+                    shaped = first and tr("{name} with shape {shape}", name=first, shape=shapes[first])
                     raise ShapeError(
-                        f"{self.text}: {entry.name} has shape {shape}, so {axis} is {size}, "
-                        f"but {source[axis]} says {sizes[axis]}"
+                        "{formula}: {name} has shape {shape}, so {axis} is {size}, but {source} says {expected}",
+                        formula=self.text,
+                        name=entry.name,
+                        shape=shape,
+                        axis=axis,
+                        size=size,
+                        source=shaped or tr("the layer"),
+                        expected=sizes[axis],
                     )
-                source.setdefault(axis, f"{entry.name} with shape {shape}")
+                source.setdefault(axis, entry.name)
         return sizes
 
     def places(self, operand: str, index: Index, sizes: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
@@ -197,7 +206,13 @@ def _pair(entry: Entry, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     """Each axis of `entry` with its size in `shape`."""
     spread = len(shape) - len(entry.axes) + 1
     if spread < 0 or (spread != 1 and "..." not in entry.axes):
-        raise ShapeError(f"{entry} needs {len(entry.axes)} axes, but {entry.name} has shape {shape}")
+        raise ShapeError(
+            "{entry} needs {count} axes, but {name} has shape {shape}",
+            entry=entry,
+            count=len(entry.axes),
+            name=entry.name,
+            shape=shape,
+        )
     rest = shape
     for axis in entry.axes:
         size, rest = (rest[:spread], rest[spread:]) if axis == "..." else (rest[0], rest[1:])

@@ -23,6 +23,7 @@ from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from backprop_cli.formula import Formula
+from backprop_cli.language import tr
 
 Body = Callable[..., Any]
 
@@ -39,8 +40,11 @@ class Range(NamedTuple):
         return inside and not (self.open and value == self.low)
 
     def __str__(self) -> str:
-        bounds = [f"{'above' if self.open else 'at least'} {self.low:g}"] if self.low > -inf else []
-        return " and ".join(bounds + ([f"below {self.high:g}"] if self.high < inf else [])) or "a finite number"
+        low = tr("above {low:g}", low=self.low) if self.open else tr("at least {low:g}", low=self.low)
+        if self.high == inf:
+            return low if self.low > -inf else tr("a finite number")
+        high = tr("below {high:g}", high=self.high)
+        return tr("{low} and {high}", low=low, high=high) if self.low > -inf else high
 
 
 @dataclass(frozen=True, eq=False)

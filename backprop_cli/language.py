@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 LANGUAGES = {"en": "English", "zh": "简体中文"}
@@ -41,6 +41,11 @@ def tr(text: str, /, **values: object) -> str:
     return text.format_map(values) if values else text
 
 
+def later(text: str) -> str:
+    """`text` as it is, marked for the catalogue: it is translated where it is shown."""
+    return text
+
+
 def plural(count: int, what: str) -> str:
     """`1 sample`, `3 samples`."""
     one, many = f"{{count}} {what}", f"{{count}} {what}s"
@@ -53,6 +58,11 @@ def listed(names: Sequence[str]) -> str:
     """`h1`, `h1 and h2`, `h1, h2 and h3`."""
     *others, last = names
     return tr("{others} and {last}", others=", ".join(others), last=last) if others else last
+
+
+def enumerated(things: Iterable[str]) -> str:
+    """`finite difference, complex step`; Chinese has a comma of its own for this."""
+    return reduce(lambda first, second: tr("{first}, {second}", first=first, second=second), things)
 
 
 def current() -> Wish:
@@ -85,7 +95,7 @@ def code(name: str) -> str:
 
 def _options(arguments: Sequence[str]) -> Iterator[Wish]:
     """What `--lang` says, wherever it stands."""
-    for this, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for this, following in zip(arguments, [*arguments, ""][1:], strict=True):
         name, equals, value = this.partition("=")
         if this == "--":
             return

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Kernel
+from backprop_cli.language import tr
 from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
 from backprop_cli.trace import Trace
@@ -62,7 +63,8 @@ class Network:
     def check_layer(self, number: int) -> None:
         """Raises UsageError if the network has no layer of this number."""
         if number > self.layers[-1].number:
-            raise UsageError(f"there is no layer {number}; the net has layers 1 to {self.layers[-1].number}")
+            last = self.layers[-1].number
+            raise UsageError("there is no layer {number}; the net has layers 1 to {last}", number=number, last=last)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -130,7 +132,7 @@ def build(
     inputs, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
     layers = _place(words, bias)
     if not any(layer.sizes for layer in layers):
-        raise UsageError(f"net {net!r} has no layer; write a net like {EXAMPLE}")
+        raise UsageError("net {net!r} has no layer; write a net like {example}", net=net, example=tr(EXAMPLE))
     last = layers[-1].kernel.name
     judge = judge or Word("ce" if last == "softmax" else "half_sse")
     if judge.name not in LOSSES:
@@ -142,7 +144,12 @@ def build(
     network = Network(inputs, layers, kernel, judge.settings(kernel.options, kernel.ranges), reduction, l2)
     count = sum(map(prod, network.shapes.values()))
     if count > LARGEST:
-        raise UsageError(f"net {net!r} has {count:,} parameters; the most this program takes is {LARGEST:,}")
+        raise UsageError(
+            "net {net!r} has {count:,} parameters; the most this program takes is {most:,}",
+            net=net,
+            count=count,
+            most=LARGEST,
+        )
     return network
 
 
@@ -158,7 +165,9 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
         if placed and (placed[-1].kernel.target == "a") == bends:
             if bends:
                 raise UsageError(
-                    f"{placed[-1].kernel.name} {word.name}: two activations in a row; put a layer between them"
+                    "{first} {second}: two activations in a row; put a layer between them",
+                    first=placed[-1].kernel.name,
+                    second=word.name,
                 )
             placed.append(Placed(KERNELS["identity"], number, {}, {}))
         number += not bends
@@ -176,20 +185,31 @@ def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
 def _sizes(layer: Layer, word: Word) -> dict[str, int]:
     """The sizes a word gives its layer: dense64 has 64 outputs. Raises UsageError."""
     if layer.sizes and (word.options or any(size != int(size) for size in word.args)):
-        raise UsageError(f"layer {word.name}: its size is one whole number, as in {word.name}64, and it has no options")
+        raise UsageError(
+            "layer {name}: its size is one whole number, as in {name}64, and it has no options", name=word.name
+        )
     given = [*([] if word.size is None else [word.size]), *map(int, word.args)] if layer.sizes else []
     if word.size is not None and not layer.sizes:
-        raise UsageError(f"{word.name}{word.size}: an activation has no size; write {word.name}")
+        raise UsageError("{name}{size}: an activation has no size; write {name}", name=word.name, size=word.size)
     if len(given) != len(layer.sizes):
-        raise UsageError(f"layer {word.name!r} needs a size, e.g. {word.name}64")
+        raise UsageError("layer {name!r} needs a size, e.g. {name}64", name=word.name)
     if not all(1 <= size <= LARGEST for size in given):
-        raise UsageError(f"layer {word.name}{given[0]}: a layer has from 1 to {LARGEST:,} units")
+        raise UsageError(
+            "layer {name}{size}: a layer has from 1 to {most:,} units", name=word.name, size=given[0], most=LARGEST
+        )
     return dict(zip(layer.sizes, given, strict=True))
 
 
 def _check_loss(loss: str, activation: str) -> None:
     """Cross-entropies need outputs that are probabilities. Raises UsageError."""
     if loss == "ce" and activation != "softmax":
-        raise UsageError(f"loss ce needs a softmax output, not {activation}; use softmax, or bce_sum with sigmoid")
+        raise UsageError(
+            "loss ce needs a softmax output, not {activation}; use softmax, or bce_sum with sigmoid",
+            activation=activation,
+        )
     if loss in ("bce", "bce_sum") and activation not in ("sigmoid", "softmax"):
-        raise UsageError(f"loss {loss} needs outputs between 0 and 1, so a sigmoid output, not {activation}")
+        raise UsageError(
+            "loss {loss} needs outputs between 0 and 1, so a sigmoid output, not {activation}",
+            loss=loss,
+            activation=activation,
+        )

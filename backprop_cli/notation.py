@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_cli.formula import Algebra, Formula
+from backprop_cli.language import tr
 from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
 from backprop_cli.trace import Step, Trace
 
@@ -93,7 +94,7 @@ def _sum(terms: Iterator[Term]) -> Term:
     rest = list(terms)
     if len(shown) == 1:
         return shown[0]
-    dots = [Term(f"… {len(rest) - 1} more …")] if len(rest) > 1 else []
+    dots = [Term(tr("… {count} more …", count=len(rest) - 1))] if len(rest) > 1 else []
     first, *others = [*shown, *dots, *rest[-1:]]
     return Term(" + ".join([first.within(SUM), *(_unsigned(term, SUM) for term in others)]), SUM)
 
@@ -120,7 +121,7 @@ WRITTEN: Algebra = {
     "sin": _function("sin"), "cos": _function("cos"), "erf": _function("erf"),
     "abs": lambda p: Term(f"|{p.text}|"),
     "max": _function("max"), "min": _function("min"),
-    "where": lambda c, p, q: Term(f"{p.text} if {c.text[1:-1]}, else {q.text}", LOOSE),
+    "where": lambda c, p, q: Term(tr("{p} if {c}, else {q}", p=p.text, c=c.text[1:-1], q=q.text), LOOSE),
     ">": _test(">"), "<": _test("<"), ">=": _test("≥"), "<=": _test("≤"),
     "sum": _sum, "mean": _mean, "number": _literal,
 }  # fmt: skip
@@ -193,7 +194,10 @@ class Notation:
         """Which use of a value a part of its gradient belongs to: ` through z₂`."""
         step = self.trace.producer(ref)
         outgoing = next((source for name, source in step.operands.items() if name[0] == "d"), "") if step else ""
-        return f", parts {path.replace('to', ' to ')}" if "to" in path else f" through {self.name(outgoing[1:])}"
+        if "to" in path:
+            first, _, last = path.partition("to")
+            return tr(", parts {first} to {last}", first=first, last=last)
+        return tr(" through {name}", name=self.name(outgoing[1:]))
 
     def index(self, ref: str, places: tuple[Any, ...]) -> str:
         """An index between brackets, the sample first and left out if there is only one: [2,3], [1;2]."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.language import tr
 from backprop_cli.trace import Step, Trace, kernel_for
 from backprop_cli.verdict import EXACT, Check, Precision, Which, Witness, choose, judge, skipped
 
@@ -52,7 +53,8 @@ def complex_step(trace: Trace, ref: str, which: Which = None) -> Check:
     witness: Witness = "complex_step"
     steps = trace.of_phase("forward", "loss")
     if blocked := [step.kernel.name for step in steps if REAL_ONLY in step.formula.functions]:
-        return skipped(trace, f"d{ref}", witness, f"{blocked[0]} uses erf, which NumPy has for real numbers only")
+        reason = tr("{kernel} uses erf, which NumPy has for real numbers only", kernel=blocked[0])
+        return skipped(trace, f"d{ref}", witness, reason)
     entries = choose(np.shape(trace[ref]), which)
     tiny = 1e-30
     slopes = np.concatenate(

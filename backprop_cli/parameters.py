@@ -10,7 +10,7 @@ import numpy as np
 
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError, unknown
-from backprop_cli.language import plural
+from backprop_cli.language import plural, tr
 from backprop_cli.network import Network
 
 INITS = ("nice", "xavier", "he")
@@ -46,8 +46,12 @@ def parameters(network: Network, given: Any, init: str, rng: np.random.Generator
         array = arrays.numbers(value, name)
         if array.shape != shapes[name]:
             raise ShapeError(
-                f"{name} has shape {array.shape}, but layer {name[1:]} of the net needs {shapes[name]} "
-                f"({'outputs, inputs' if len(shapes[name]) == 2 else 'outputs'})"
+                "{name} has shape {shape}, but layer {number} of the net needs {needed} ({axes})",
+                name=name,
+                shape=array.shape,
+                number=name[1:],
+                needed=shapes[name],
+                axes=tr("outputs, inputs") if len(shapes[name]) == 2 else tr("outputs"),
             )
         drawn[name] = array
     return drawn
@@ -58,6 +62,12 @@ def _named_in_order(tensors: Mapping[str, Any], shapes: Mapping[str, Any], path:
     if set(tensors) <= set(shapes):
         return dict(tensors)
     if len(tensors) != len(shapes):
-        found, needed = plural(len(tensors), "array"), plural(len(shapes), "parameter")
-        raise UsageError(f"{path} holds {found} ({', '.join(tensors)}), but the net has {needed} ({', '.join(shapes)})")
+        raise UsageError(
+            "{path} holds {arrays} ({found}), but the net has {parameters} ({needed})",
+            path=path,
+            arrays=plural(len(tensors), "array"),
+            found=", ".join(tensors),
+            parameters=plural(len(shapes), "parameter"),
+            needed=", ".join(shapes),
+        )
     return dict(zip(shapes, tensors.values(), strict=True))

@@ -6,6 +6,7 @@ at a terminal, through a pipe, and in a test.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from backprop_cli.api import Run
 from backprop_cli.errors import BackpropError, UsageError, unknown
 from backprop_cli.expression import Expression
 from backprop_cli.kernel import Range
+from backprop_cli.language import later, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.predict import Prediction, Question
 from backprop_cli.problem import Problem
@@ -38,6 +40,11 @@ HELP = {
     "numbers, symbols, both": "how steps are shown",
     "?": "this help",
     "q": "leave",
+}
+SHOWN = {
+    "numbers": later("Steps will be shown in numbers."),
+    "symbols": later("Steps will be shown in symbols."),
+    "both": later("Steps will be shown in full."),
 }
 
 
@@ -69,25 +76,26 @@ class Play:
 
     def _position(self) -> str:
         if not self.at:
-            return "start"
+            return tr("start")
         step = self.steps[self.at - 1]
         of_phase = [other for other in self.steps if other.phase == step.phase]
-        return f"{step.phase} {of_phase.index(step) + 1}/{len(of_phase)}"
+        return f"{tr(step.phase)} {of_phase.index(step) + 1}/{len(of_phase)}"
 
     def opening(self) -> Iterator[Block]:
         """What is shown first."""
         yield from self.report.opening()
         for ref in (*self.run.problem.inputs, *(["y"] if "E" in self.run.trace else [])):
             yield from self.report.value(ref)
-        yield Note("Enter goes forward, p back, ? helps, q leaves.")
+        yield Note(tr("Enter goes forward, p back, ? helps, q leaves."))
 
     def answer(self, line: str) -> Iterator[Block]:
         """What one typed line brings. Whatever is typed, the place is kept and nothing is raised."""
         try:
-            if self.question and line.partition(" ")[0].strip().lower() not in self.commands:
+            word, rest = split(line)
+            if self.question and word not in self.commands:
                 yield from self._predicted(self.question, line)
             else:
-                yield from self._command(line.strip())
+                yield from self._command(word, rest)
         except BackpropError as error:
             yield Note(f"{error}")
 
@@ -101,18 +109,17 @@ class Play:
             "?": self._help, "help": self._help, "q": self._quit, "quit": self._quit,
         }  # fmt: skip
 
-    def _command(self, line: str) -> Iterator[Block]:
-        word, _, rest = line.partition(" ")
-        command = self.commands.get(word.lower())
+    def _command(self, word: str, rest: str) -> Iterator[Block]:
+        command = self.commands.get(word)
         if command is None:
             raise unknown("command", word, [name for name in self.commands if name.isalpha()])
-        yield from command(word.lower() if command == self._show else rest.strip())
+        yield from command(word if command == self._show else rest)
 
     # --- walking ----------------------------------------------------------------------------------------------------
 
     def _next(self, rest: str) -> Iterator[Block]:
         if self.at == len(self.steps):
-            yield Note("This was the last step. p goes back, q leaves.")
+            yield Note(tr("This was the last step. p goes back, q leaves."))
             return
         if self.prediction and not self.question:
             step = self.steps[self.at]
@@ -140,14 +147,14 @@ class Play:
             yield from self._here()
         else:
             self.at = 0
-            yield Note("This is the start. Enter goes forward.")
+            yield Note(tr("This is the start. Enter goes forward."))
 
     def _go(self, rest: str) -> Iterator[Block]:
         ref, _ = read_address(rest, self.notation)
         ref = "E" if ref == "L" and self.notation.trivial(ref) else ref
         found = [at for at, step in enumerate(self.steps, 1) if step.ref == ref]
         if not found:
-            raise UsageError(f"{rest} is given, no step makes it")
+            raise UsageError("{address} is given, no step makes it", address=rest)
         self.question = None
         self.at = found[0]
         yield from self._here()
@@ -156,18 +163,18 @@ class Play:
         """The step we are at, with a heading where a new phase begins."""
         step = self.steps[self.at - 1]
         if self.at == 1 or self.steps[self.at - 2].phase != step.phase:
-            yield Heading(step.phase.upper())
+            yield Heading(tr(step.phase).upper())
         yield from self.report.step(step)
 
     def _list(self, rest: str) -> Iterator[Block]:
         for phase in PHASES:
             names = [self._mark(step) for step in self.steps if step.phase == phase]
             if names:
-                yield Fact(phase, ", ".join(names))
+                yield Fact(tr(phase), ", ".join(names))
 
     def _mark(self, step: Step) -> str:
         name = self.notation.name(step.ref)
-        return f"{name} (here)" if self.at and self.steps[self.at - 1] is step else name
+        return tr("{name} (here)", name=name) if self.at and self.steps[self.at - 1] is step else name
 
     # --- asking and changing ----------------------------------------------------------------------------------------
 
@@ -181,21 +188,21 @@ class Play:
 
     def _set(self, rest: str) -> Iterator[Block]:
         change = read_change(rest, self.notation)
-        was = float(self.run.trace.entry(change.ref, change.place))
-        loss = float(self.run["L"])
         problem = changed(self.run.problem, change)
-        new = Run(problem, problem.run())
-        self.before.append(self.run)
+        old, new = self.run, Run(problem, problem.run())
+        self.before.append(old)
         self._take(new)
-        name, digits = self.notation.entry(change.ref, change.place), self.view.digits
-        yield Note(f"{name} was {number(was, digits).text} and is {number(change.value, digits).text} now.")
-        yield Note(f"The loss goes from {number(loss, digits).text} to {number(self.run['L'], digits).text}.")
+        name = self.notation.entry(change.ref, change.place)
+        was, now = self._number(old.trace.entry(change.ref, change.place)), self._number(change.value)
+        yield Note(tr("{name} was {was} and is {now} now.", name=name, was=was, now=now))
+        was, now = self._number(old["L"]), self._number(new["L"])
+        yield Note(tr("The loss goes from {was} to {now}.", was=was, now=now))
 
     def _undo(self, rest: str) -> Iterator[Block]:
         if not self.before:
             raise UsageError("nothing has been changed")
         self._take(self.before.pop())
-        yield Note(f"Taken back; the loss is {number(self.run['L'], self.view.digits).text} again.")
+        yield Note(tr("Taken back; the loss is {loss} again.", loss=self._number(self.run["L"])))
 
     def _show(self, how: str) -> Iterator[Block]:
         self.view = self.view._replace(show=how)  # type: ignore[arg-type]
@@ -203,10 +210,10 @@ class Play:
         if self.at:
             yield from self._here()
         else:
-            yield Note(f"Steps will be shown in {how}." if how != "both" else "Steps will be shown in full.")
+            yield Note(tr(SHOWN[how]))
 
     def _help(self, rest: str) -> Iterator[Block]:
-        yield from (Fact(command, text) for command, text in HELP.items())
+        yield from (Fact(tr(command), tr(text)) for command, text in HELP.items())
 
     def _quit(self, rest: str) -> Iterator[Block]:
         self.over = True
@@ -215,8 +222,17 @@ class Play:
     def ending(self) -> Iterator[Block]:
         """What is shown last: with predictions, the score."""
         if self.prediction and self.prediction.score:
-            yield Heading("YOUR PREDICTIONS")
+            yield Heading(tr("YOUR PREDICTIONS"))
             yield from self.prediction.summary()
+
+    def _number(self, value: Any) -> str:
+        return number(value, self.view.digits).text
+
+
+def split(line: str) -> tuple[str, str]:
+    """The first word of a typed line, and the rest. A word counts in any case, and in full-width letters too."""
+    word, rest = (*line.split(maxsplit=1), "", "")[:2]
+    return unicodedata.normalize("NFKC", word).lower(), rest.strip()
 
 
 def changed(problem: Problem | Expression, change: Change) -> Problem | Expression:
@@ -225,7 +241,8 @@ def changed(problem: Problem | Expression, change: Change) -> Problem | Expressi
     if isinstance(problem, Expression):
         if ref in problem.params:
             return replace(problem, params={**problem.params, ref: value})
-        raise UsageError(f"{ref} is no variable of the expression; set one of {', '.join(problem.params)}")
+        names = ", ".join(problem.params)
+        raise UsageError("{ref} is no variable of the expression; set one of {names}", ref=ref, names=names)
     tables: dict[str, Mapping[str, Any]] = {
         "params": problem.params,
         "state": problem.state,
@@ -242,9 +259,11 @@ def changed(problem: Problem | Expression, change: Change) -> Problem | Expressi
     if "numbers" in fields:
         allowed = {"lr": Range(0), **problem.optimizer.ranges}
         if value not in allowed[ref]:
-            raise UsageError(f"{ref} must be {allowed[ref]}")
+            raise UsageError("{name} must be {range}", name=ref, range=allowed[ref])
     if not fields:
-        raise UsageError(f"{ref} is computed, not given; set a weight, a bias, x, y or lr (whatif changes any number)")
+        raise UsageError(
+            "{ref} is computed, not given; set a weight, a bias, x, y or lr (whatif changes any number)", ref=ref
+        )
     return replace(problem, **fields)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterator
 
 import numpy as np
 
 from backprop_cli.errors import UsageError
-from backprop_cli.language import plural
+from backprop_cli.language import later, plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.render.blocks import Block, Fact, Note, Worked
 from backprop_cli.signs import sign_argument, sign_of
@@ -17,11 +18,12 @@ from backprop_cli.typed import read_number
 from backprop_cli.worked import with_numbers
 
 STAGES = ("sign", "size", "digits")
+PROMPTS = (later("{name}: +, − or 0? "), later("{name}: how large? a power of ten: "), later("{name} = ? "))
 CLOSE = 0.01
 """A prediction of the digits may be off by one part in a hundred: it is done by hand."""
 
-POSITIVE = ("+", "plus", "positive", "pos", "正")
-NEGATIVE = ("-", "−", "minus", "negative", "neg", "负")
+POSITIVE = ("+", "plus", "positive", "pos", "正", "正数")
+NEGATIVE = ("-", "−", "minus", "negative", "neg", "负", "负数")
 NOTHING = ("0", "zero", "零")
 
 
@@ -45,7 +47,7 @@ class Question:
     def prompt(self) -> str:
         """What is asked now."""
         name = self.notation.entry(self.step.ref, self.place)
-        return (f"{name}: +, − or 0? ", f"{name}: how large? a power of ten: ", f"{name} = ? ")[self.stage]
+        return tr(PROMPTS[self.stage], name=name)
 
     def arithmetic(self, digits: int) -> Worked:
         """The number's formula with the numbers put in, the result still hidden."""
@@ -58,20 +60,21 @@ class Question:
 
     def _sign(self, typed: str) -> tuple[bool, str]:
         signs = {**dict.fromkeys(POSITIVE, "+"), **dict.fromkeys(NEGATIVE, "−"), **dict.fromkeys(NOTHING, "0")}
-        given = signs.get(typed.lower()) or sign_of(read_number(typed))
+        given = signs.get(unicodedata.normalize("NFKC", typed).lower()) or sign_of(read_number(typed))
         return given == sign_of(self.truth), sign_argument(self.notation, self.step, self.place)
 
     def _size(self, typed: str) -> tuple[bool, str]:
         given = abs(read_number(typed))
         power = 10.0 ** round(math.log10(abs(self.truth)))
         good = given > 0 and abs(math.log10(given / abs(self.truth))) <= 0.75
-        return good, f"it is about {number(power).text}; you said {number(given).text}"
+        return good, tr("it is about {power}; you said {given}", power=number(power).text, given=number(given).text)
 
     def _digits(self, typed: str) -> tuple[bool, str]:
         given = read_number(typed)
         off = abs(given - self.truth) / abs(self.truth)
-        size = "exact" if off < 1e-5 else f"off by {number(100 * off, 2).text} %"
-        return off <= CLOSE, f"you said {number(given).text}, it is {number(self.truth).text} ({size})"
+        error = tr("exact") if off < 1e-5 else tr("off by {percent} %", percent=number(100 * off, 2).text)
+        told = {"given": number(given).text, "truth": number(self.truth).text, "error": error}
+        return off <= CLOSE, tr("you said {given}, it is {truth} ({error})", **told)
 
 
 class Prediction:
@@ -85,11 +88,11 @@ class Prediction:
         try:
             good, verdict = question.judge(typed.strip())
         except UsageError as error:
-            yield Note(f"{error} (or just Enter to see it)")
+            yield Note(tr("{error} (or just Enter to see it)", error=error))
             return
         self.score.setdefault((_kind(question.step), STAGES[question.stage]), []).append(good)
         question.stage += 1
-        yield Note(f"{'Right' if good else 'No'}: {verdict}.")
+        yield Note(tr("Right: {verdict}.", verdict=verdict) if good else tr("No: {verdict}.", verdict=verdict))
 
     def summary(self) -> Iterator[Block]:
         """The score by kind of step, and where most was lost."""
@@ -99,26 +102,28 @@ class Prediction:
             parts = []
             for stage in STAGES:
                 if answers := self.score.get((kind, stage)):
-                    parts.append(f"{stage} {sum(answers)} of {len(answers)}")
+                    right, count = sum(answers), len(answers)
+                    parts.append(tr("{stage} {right} of {count}", stage=tr(stage), right=right, count=count))
                     lost[kind] += answers.count(False)
-            yield Fact(kind, ", ".join(parts))
+            yield Fact(tr(kind), tr(", ").join(parts))
         asked = {
             kind: sum(len(answers) for (other, _), answers in self.score.items() if other == kind) for kind in kinds
         }
         worst = max(kinds, key=lambda kind: (lost[kind] / asked[kind], lost[kind]), default="")
         if worst and lost[worst]:
-            yield Note(f"The weak spot is {worst}: {lost[worst]} of {plural(asked[worst], 'answer')} went wrong there.")
+            told = {"kind": tr(worst), "wrong": lost[worst], "answers": plural(asked[worst], "answer")}
+            yield Note(tr("The weak spot is {kind}: {wrong} of {answers} went wrong there.", **told))
         elif kinds:
-            yield Note("Everything right.")
+            yield Note(tr("Everything right."))
 
 
 def _kind(step: Step) -> str:
     """What kind of number a step makes, for the score."""
     target = step.kernel.target
-    kinds = {"z": "weighted sums z", "a": "activations a", "E": "the loss", "L": "the loss", "J": "the loss"}
     if step.phase == "update":
-        return "updates"
+        return later("updates")
     if step.phase == "backward":
         letter = target.removeprefix("d")
-        return {"z": "δ", "a": "∂L/∂a", "W": "∂L/∂W", "b": "∂L/∂b"}.get(letter, "other gradients")
+        return {"z": "δ", "a": "∂L/∂a", "W": "∂L/∂W", "b": "∂L/∂b"}.get(letter, later("other gradients"))
+    kinds = {"z": later("weighted sums z"), "a": later("activations a"), **dict.fromkeys("ELJ", later("the loss"))}
     return kinds.get(target, target)

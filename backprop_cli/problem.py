@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
+from backprop_cli.language import plural, tr
 from backprop_cli.network import Network, build
 from backprop_cli.optimizers import OPTIMIZERS, Optimizer
 from backprop_cli.parameters import parameters
@@ -63,14 +64,28 @@ class Problem:
     def title(self) -> str:
         """The problem in one line."""
         network = self.network
-        batch = "1 sample" if len(self.x) == 1 else f"{network.reduction} over {len(self.x)} samples"
-        penalty = f", l2 {_short(network.l2)}" if network.l2 else ""
-        loss = f"loss {_with_options(network.loss.name, network.loss_options)} ({batch}{penalty})"
-        options = ", ".join(f"{name} {_short(value)}" for name, value in self.numbers.items() if name != "lr")
-        optimizer = f"{self.optimizer.name} lr {_short(self.numbers['lr'])}{f' ({options})' if options else ''}"
         bends = (layer for layer in network.layers if layer.kernel.target == "a")
-        activations = ", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends)
-        return f"{self.net}; {activations}; {loss}; {optimizer}; seed {self.seed}"
+        options = ", ".join(f"{name} {_short(value)}" for name, value in self.numbers.items() if name != "lr")
+        return tr(
+            "{net}; {activations}; loss {loss} ({batch}); {optimizer} lr {lr}{options}; seed {seed}",
+            net=self.net,
+            activations=", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends),
+            loss=_with_options(network.loss.name, network.loss_options),
+            batch=self._batch,
+            optimizer=self.optimizer.name,
+            lr=_short(self.numbers["lr"]),
+            options=f" ({options})" if options else "",
+            seed=self.seed,
+        )
+
+    @property
+    def _batch(self) -> str:
+        """How many samples the loss is over, and what it charges for large weights."""
+        network, batch = self.network, plural(len(self.x), "sample")
+        if len(self.x) > 1:
+            mean = network.reduction == "mean"
+            batch = tr("mean over {samples}", samples=batch) if mean else tr("sum over {samples}", samples=batch)
+        return tr("{batch}, l2 {l2}", batch=batch, l2=_short(network.l2)) if network.l2 else batch
 
     def run(self, wrt: Sequence[str] = ()) -> Trace:
         """The whole step: forward, loss, backward, update. `wrt` names further values whose gradient is wanted.
@@ -84,7 +99,9 @@ class Problem:
             self.optimizer.update(trace, names, self.state, **self.numbers, t=self.step)
         for step in trace.steps:
             if not np.isfinite(trace[step.ref]).all():
-                raise UsageError(f"{step.ref} overflows; use smaller inputs, weights or a smaller learning rate")
+                raise UsageError(
+                    "{ref} overflows; use smaller inputs, weights or a smaller learning rate", ref=step.ref
+                )
         return trace
 
     def after(self, trace: Trace) -> Problem:
@@ -145,7 +162,7 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
         raise unknown("dtype", dtype, DTYPES)
     seed = table.get("seed", 0)
     if seed < 0:
-        raise UsageError(f"seed = {seed}: expected a whole number that is not negative")
+        raise UsageError("seed = {seed}: expected a whole number that is not negative", seed=seed)
     rng = np.random.default_rng(seed)
     params = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
     x, y = samples(network, table.get("x"), table.get("y"), rng)
@@ -175,5 +192,5 @@ def _outside_brackets(text: str) -> list[str]:
 def _positive(table: Mapping[str, Any], key: str, default: float) -> float:
     value = float(table.get(key, default))
     if not (0 <= value < np.inf):
-        raise UsageError(f"{key} = {value:g}: expected a finite number that is not negative")
+        raise UsageError("{key} = {value:g}: expected a finite number that is not negative", key=key, value=value)
     return value

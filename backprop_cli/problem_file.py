@@ -10,6 +10,7 @@ from typing import Any
 from backprop_cli import files
 from backprop_cli.arrays import ENDINGS
 from backprop_cli.errors import UsageError, unknown
+from backprop_cli.language import later, tr
 
 PRESETS = Path(__file__).parent / "presets"
 KEYS: dict[str, tuple[type, ...]] = {
@@ -19,8 +20,16 @@ KEYS: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 """Every key, and the types its value may have; x and y are looked at later."""
 
-NAMES = {str: "text", list: "a list", dict: "a table", int: "a whole number", float: "a number", bool: "true or false"}
-"""How a type is called in a message."""
+NAMES: dict[tuple[type, ...], str] = {
+    (str,): later("text"),
+    (list,): later("a list"),
+    (str, list): later("text or a list"),
+    (dict, str): later("a table or text"),
+    (int,): later("a whole number"),
+    (int, float): later("a number"),
+    (bool,): later("true or false"),
+}
+"""How the types are called in a message."""
 DEFAULT_NET = "3-4-2"
 
 
@@ -45,14 +54,14 @@ def read_source(source: str) -> dict[str, Any]:
         return files.read_table(str(PRESETS / f"{source}.toml"))
     if not is_file(source):
         if "/" in source or "\\" in source:
-            raise UsageError(f"{source}: the file of a problem ends in .toml or .json")
+            raise UsageError("{path}: the file of a problem ends in .toml or .json", path=source)
         if source[:1].isalpha() and " " not in source:
             raise unknown("preset", source, presets)
         return {"net": source}
     table = files.read_table(source)
     faults = [f"{_place(source, key)}: {fault}" for key, fault in find_faults(table)]
     if "net" not in table:
-        faults.append(f'{source}: it names no net; add a line such as net = "3-4-2"')
+        faults.append(tr('{path}: it names no net; add a line such as net = "3-4-2"', path=source))
     if faults:
         raise UsageError("\n       ".join(faults))
     if table["net"] in presets:
@@ -72,9 +81,9 @@ def find_faults(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if key not in KEYS:
             yield key, str(unknown("key", key, KEYS))
         elif KEYS[key] and (not isinstance(value, KEYS[key]) or (isinstance(value, bool) and KEYS[key] != (bool,))):
-            yield key, f"{key} = {value!r}: expected {_named(KEYS[key])}"
+            yield key, tr("{key} = {value!r}: expected {kind}", key=key, value=value, kind=tr(NAMES[KEYS[key]]))
         elif isinstance(value, list) and key in ("activation", "frozen") and not all(isinstance(v, str) for v in value):
-            yield key, f"{key} = {value!r}: expected a list of names in quotes"
+            yield key, tr("{key} = {value!r}: expected a list of names in quotes", key=key, value=value)
 
 
 def _place(path: str, key: str) -> str:
@@ -84,7 +93,3 @@ def _place(path: str, key: str) -> str:
             if re.match(rf"\s*\[?\"?{re.escape(key)}\"?\s*[=\]]", line):
                 return f"{path}:{number}"
     return path
-
-
-def _named(kinds: tuple[type, ...]) -> str:
-    return "a number" if kinds == (int, float) else " or ".join(NAMES[kind] for kind in kinds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backprop_cli.language import tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.trace import Step
 
@@ -34,6 +35,6 @@ def remarks(notation: Notation, step: Step, digits: int = 6) -> list[str]:
                 name: f"{notation.entry(ref, entry)} = {number(notation.trace[ref][entry], digits).text}"
                 for name, ref in names.items()
             }
-            more = f" ({len(holds) - 1} more like it.)" if len(holds) > 1 else ""
-            found.append(remark.text.format_map(values) + more)
+            text, more = tr(remark.text, **values), len(holds) - 1
+            found.append(tr("{text} ({more} more like it.)", text=text, more=more) if more else text)
     return found

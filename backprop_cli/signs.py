@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.formula import NUMBERS, positions
+from backprop_cli.language import tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.syntax import Apply, Entry, Node, Reduce
 from backprop_cli.trace import Step
@@ -52,12 +53,13 @@ def sign_argument(notation: Notation, step: Step, place: tuple[int, ...], digits
     found = list(factors(formula.tree))
     if len(found) > 1:
         product = " · ".join(f"({sign_of(value(factor, index))})" for factor in found)
-        return f"its factors have the signs {product}, which makes {result}"
+        return tr("its factors have the signs {product}, which makes {result}", product=product, result=result)
     parts = list(terms(formula.tree, index))
     if len(parts) > 1:
-        up, down = sum(part for part in parts if part > 0), sum(part for part in parts if part < 0)
-        amounts = f"{number(up, digits).text} against {number(down, digits).text}"
-        return f"its terms come to {amounts}, which makes {result}"
+        up = number(sum(part for part in parts if part > 0), digits).text
+        down = number(sum(part for part in parts if part < 0), digits).text
+        return tr("its terms come to {up} against {down}, which makes {result}", up=up, down=down, result=result)
     if isinstance(formula.tree, Entry):
-        return f"it is the same number as {notation.name(step.operands[formula.tree.name])} there, which is {result}"
-    return f"with the numbers put in it comes to {result}"
+        other = notation.name(step.operands[formula.tree.name])
+        return tr("it is the same number as {other} there, which is {result}", other=other, result=result)
+    return tr("with the numbers put in it comes to {result}", result=result)

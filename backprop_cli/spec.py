@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Range
-from backprop_cli.language import plural
+from backprop_cli.language import later, plural, tr
 from backprop_cli.layers import ALIASES
 
 LARGEST = 20_000_000
@@ -20,7 +20,7 @@ LARGEST = 20_000_000
 
 SHORT = re.compile(r"[^\s-]+(-[^\s-]+)+")
 WORD = re.compile(r"(?P<name>[A-Za-z_]+)(?P<size>\d*)(\((?P<args>[^()]*)\))?")
-EXAMPLE = "3-4-2 or '3 dense4 relu dense2 softmax'"
+EXAMPLE = later("3-4-2 or '3 dense4 relu dense2 softmax'")
 
 
 class Word(NamedTuple):
@@ -34,18 +34,27 @@ class Word(NamedTuple):
     def settings(self, defaults: Mapping[str, float], ranges: Mapping[str, Range]) -> dict[str, float]:
         """`defaults`, changed by what the word says in its brackets. Raises UsageError."""
         if (self.args or self.options) and not defaults:
-            raise UsageError(f"{self.name} takes no options")
+            raise UsageError("{name} takes no options", name=self.name)
         if len(self.args) > len(defaults):
             raise UsageError(
-                f"{self.name} takes {', '.join(defaults)}; it was given {plural(len(self.args), 'number')}"
+                "{name} takes {options}; it was given {numbers}",
+                name=self.name,
+                options=", ".join(defaults),
+                numbers=plural(len(self.args), "number"),
             )
         for name in self.options:
             if name not in defaults:
-                raise unknown(f"option of {self.name}", name, defaults)
+                raise unknown(tr("option of {name}", name=self.name), name, defaults)
         found = {**defaults, **dict(zip(defaults, self.args, strict=False)), **self.options}
         for name, value in found.items():
             if value not in ranges[name]:
-                raise UsageError(f"{self.name}({name}={value:g}): {name} must be {ranges[name]}")
+                raise UsageError(
+                    "{name}({option}={value:g}): {option} must be {range}",
+                    name=self.name,
+                    option=name,
+                    value=value,
+                    range=ranges[name],
+                )
         return found
 
 
@@ -53,7 +62,7 @@ def read_word(text: str) -> Word:
     """Read one word. Raises UsageError."""
     match = WORD.fullmatch(text)
     if not match:
-        raise UsageError(f"cannot read {text!r}; a layer is written like dense64 or leaky_relu(0.1)")
+        raise UsageError("cannot read {text!r}; a layer is written like dense64 or leaky_relu(0.1)", text=text)
     args: list[float] = []
     options: dict[str, float] = {}
     for part in filter(None, (match["args"] or "").split(",")):
@@ -61,9 +70,11 @@ def read_word(text: str) -> Word:
         try:
             number = float(value)
         except ValueError:
-            raise UsageError(f"{text!r}: {part.strip()!r} is not a number or name=number") from None
+            raise UsageError(
+                "{text!r}: {part!r} is not a number or name=number", text=text, part=part.strip()
+            ) from None
         if name.strip() in options:
-            raise UsageError(f"{text!r}: {name.strip()} is given twice")
+            raise UsageError("{text!r}: {name} is given twice", text=text, name=name.strip())
         if equals:
             options[name.strip()] = number
         else:
@@ -88,9 +99,19 @@ def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[in
 def read_size(text: str, net: str) -> int:
     """A number of units from 1 to the largest. Raises UsageError."""
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"net {net!r}: {text!r} is not a number of units; write a net like {EXAMPLE}")
+        raise UsageError(
+            "net {net!r}: {text!r} is not a number of units; write a net like {example}",
+            net=net,
+            text=text,
+            example=tr(EXAMPLE),
+        )
     if not 1 <= int(text) <= LARGEST:
-        raise UsageError(f"net {net!r}: a layer of {int(text):,} units; a layer has from 1 to {LARGEST:,}")
+        raise UsageError(
+            "net {net!r}: a layer of {count:,} units; a layer has from 1 to {most:,}",
+            net=net,
+            count=int(text),
+            most=LARGEST,
+        )
     return int(text)
 
 
@@ -98,6 +119,11 @@ def _spell_out(net: str, sizes: Sequence[int], activations: Sequence[str]) -> li
     """The short form in words: dense4, its activation, dense2, its activation."""
     names = list(activations) * len(sizes) if len(activations) == 1 else activations
     if len(names) != len(sizes):
-        layers, given = plural(len(sizes), "layer"), plural(len(names), "activation")
-        raise UsageError(f"net {net!r} has {layers}, but there are {given}: {', '.join(names)}")
+        raise UsageError(
+            "net {net!r} has {layers}, but there are {activations}: {names}",
+            net=net,
+            layers=plural(len(sizes), "layer"),
+            activations=plural(len(names), "activation"),
+            names=", ".join(names),
+        )
     return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", size), read_word(name))]

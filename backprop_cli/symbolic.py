@@ -16,6 +16,7 @@ import numpy as np
 import sympy
 
 from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
+from backprop_cli.language import tr
 from backprop_cli.numeric import finite_difference, one_sided
 from backprop_cli.syntax import REDUCTIONS
 from backprop_cli.trace import Step, Trace
@@ -37,7 +38,6 @@ TIE = 1e-12
 """Two branches closer than this are taken for equal: their difference may be rounding alone."""
 
 ZETA = sympy.Symbol("zeta", real=True)  # being real spares sympy many questions
-KINK = "the loss has a kink exactly here; sympy's slope is that of one side"
 
 OCCURRENCES: Algebra = {
     **dict.fromkeys(NUMBERS, lambda *args: sum(args)),
@@ -67,25 +67,31 @@ class Sympy:
         readers = self._readers(ref)
         uses = max(self._occurrences(step.ref) for step in readers)
         if self.digits > MOST_DIGITS:
-            reason = f"values this large would take {self.digits:,} digits; the other witnesses have no such limit"
+            reason = tr(
+                "values this large would take {count:,} digits; the other witnesses have no such limit",
+                count=self.digits,
+            )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         if uses > MOST_USES:
-            reason = f"in one expression each unit would occur {uses:,} times; the other witnesses have no such limit"
+            reason = tr(
+                "in one expression each unit would occur {count:,} times; the other witnesses have no such limit",
+                count=uses,
+            )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)
         values = [sum(self._through(step, ref, tuple(entry)) for step in readers) for entry in entries.tolist()]
         found = np.array(values, float)
         if not np.isfinite(found).all():
-            return skipped(self.trace, f"d{ref}", "symbolic", "the composed loss leaves the range of its numbers")
+            reason = tr("the composed loss leaves the range of its numbers")
+            return skipped(self.trace, f"d{ref}", "symbolic", reason)
         check = judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
         if (
             check.verdict == "disagree"
             and self.tied
             and finite_difference(self.trace, ref, which).verdict != "disagree"
         ):
-            return skipped(
-                self.trace, f"d{ref}", "symbolic", "two branches tie here, and one unit cannot tell which counts"
-            )
+            reason = tr("two branches tie here, and one unit cannot tell which counts")
+            return skipped(self.trace, f"d{ref}", "symbolic", reason)
         return check
 
     def affordable(self, refs: Collection[str], budget: int) -> int | None:

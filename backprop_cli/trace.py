@@ -53,7 +53,13 @@ class Step(NamedTuple):
         value = self.kernel.run(operands)
         shape = self.formula.shape(self.formula.target, sizes)
         if np.shape(value) != shape:
-            raise ShapeError(f"{self.ref}: {self.kernel.name} gave shape {np.shape(value)}, its formula says {shape}")
+            raise ShapeError(
+                "{ref}: {kernel} gave shape {found}, its formula says {shape}",
+                ref=self.ref,
+                kernel=self.kernel.name,
+                found=np.shape(value),
+                shape=shape,
+            )
         return value
 
 

@@ -47,9 +47,9 @@ def read_number(text: str) -> float:
         with warnings.catch_warnings(action="ignore"):
             value = _compute(ast.parse(plain.strip(), mode="eval").body)
     except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
-        raise UsageError(f"{text!r} is not a number; write 0.37, 3/8, 3.7e-1 or 0.59*(1-0.59)") from None
+        raise UsageError("{text!r} is not a number; write 0.37, 3/8, 3.7e-1 or 0.59*(1-0.59)", text=text) from None
     if not math.isfinite(value):
-        raise UsageError(f"{text!r} is not finite")
+        raise UsageError("{text!r} is not finite", text=text)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from backprop_cli.language import tr
 from backprop_cli.trace import Trace
 
 Witness = Literal["symbolic", "finite_difference", "complex_step", "claimed"]
@@ -68,14 +69,28 @@ class Check(NamedTuple):
         """What was looked at, and how large the error is."""
         if self.verdict == "skipped":
             return self.reason
-        seen = f"{self.checked:,}" if self.checked == self.total else f"{self.checked:,} of {self.total:,}"
-        text = f"{seen} {'entry' if self.total == 1 else 'entries'}"
+        facts = tr(", ").join(self._facts())
+        return tr("{facts}; {reason}", facts=facts, reason=self.reason) if self.reason else facts
+
+    def _facts(self) -> Iterator[str]:
+        """How many entries were looked at, how far off they are, and how many are too small to tell."""
+        if self.total == 1:
+            yield tr("1 entry")
+        elif self.checked == self.total:
+            yield tr("{count:,} entries", count=self.total)
+        else:
+            yield tr("{count:,} of {total:,} entries", count=self.checked, total=self.total)
         if self.under < self.checked:
-            text += f", relative error ≤ {self.max_rel_error:.1e}" if self.max_rel_error else ", no error at all"
-        if self.under:
-            which = "all" if self.under == self.checked else f"{self.under:,} of them"
-            text += f", {which} under the floor of {self.floor:.0e}, where nothing can be told"
-        return f"{text}; {self.reason}" if self.reason else text
+            error = self.max_rel_error
+            yield tr("relative error ≤ {error:.1e}", error=error) if error else tr("no error at all")
+        if self.under == self.checked:
+            yield tr("all under the floor of {floor:.0e}, where nothing can be told", floor=self.floor)
+        elif self.under:
+            yield tr(
+                "{count:,} of them under the floor of {floor:.0e}, where nothing can be told",
+                count=self.under,
+                floor=self.floor,
+            )
 
 
 class Checks:

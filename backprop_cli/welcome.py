@@ -1,4 +1,7 @@
-"""The page that greets people. It is a text and no more, so that it is there at once: nothing is imported for it."""
+"""The pages that greet people and help them: texts, so that they are there at once, and little is loaded for them."""
+
+from backprop_cli.language import tr
+from backprop_cli.lines import fitted, terminal_width
 
 COMMANDS = {
     "step": "Run one training step and show every number of it.",
@@ -11,7 +14,7 @@ COMMANDS = {
 }
 """Every command and what it does, in a line."""
 
-PAGE = f"""\
+PAGE = """\
 backprop shows every number of back-propagation with its formula, and proves it.
 
 Usage: backprop COMMAND [OPTIONS]
@@ -23,11 +26,12 @@ Try these:
   backprop check --net 784-128-10    every gradient of a large one, checked
 
 Commands:
-{chr(10).join(f"  {name:<8} {text}" for name, text in COMMANDS.items())}
+{commands}
 
 Options:
   -h, --help     This page; after a command, help on it.
   -V, --version  The version.
+  --lang zh      In Chinese; BACKPROP_LANG=zh does it for good.
 """
 
 TOPICS = {
@@ -74,3 +78,14 @@ Put the line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish to keep it.
 """,
 }
 """What `backprop help TOPIC` says."""
+
+
+def greeting() -> str:
+    """The page that says what there is, in the reader's language and as wide as the terminal."""
+    commands = "\n".join(f"  {name:<8} {tr(text)}" for name, text in COMMANDS.items())
+    return fitted(tr(PAGE, commands=commands), terminal_width())
+
+
+def topic(name: str) -> str:
+    """The page on one of the topics."""
+    return fitted(tr(TOPICS[name]), terminal_width())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from backprop_cli.language import plural
+from backprop_cli.language import listed, plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import Node, Place, flow, paths, ways
 
@@ -40,7 +40,7 @@ def sentences(notation: Notation, ref: str, place: Place, digits: int) -> Iterat
     trace, name, loss = notation.trace, notation.entry(ref, place), notation.name("L")
     total = paths(trace, ref, place, 1).total
     if "y" not in trace:
-        yield f"Raising {name} {_does(total)} {loss}."
+        yield tr("Raising {name} {does} {loss}.", name=name, does=_does(total), loss=loss)
         return
     found = pulls(notation, ref, place)
     if total == 0:
@@ -49,40 +49,52 @@ def sentences(notation: Notation, ref: str, place: Place, digits: int) -> Iterat
     weighty = [pull for pull in found if pull.worth]
     yield from (_pulled(notation, name, (ref, place), pull, digits) for pull in weighty[:MOST])
     if rest := sum(pull.worth for pull in weighty[MOST:]):
-        yield f"The other outputs together {'raise' if rest > 0 else 'lower'} it."
-    wins = ""
-    if any(pull.worth * total < 0 for pull in weighty):
-        winners = [_called(notation, (ref, place), pull.node) for pull in weighty if pull.worth * total > 0]
-        names = f"{', '.join(winners[:-1])} and {winners[-1]}" if len(winners) > 1 else winners[0]
-        names = names.replace("the", "The", 1) if names.startswith("the") else names
-        wins = f"{names} {'win' if len(winners) > 1 else 'wins'}: "
-    raising = "raising" if wins else "Raising"
-    yield f"{wins}{raising} {name} {_does(total)} the loss{_update(notation, ref, place, total)}."
+        yield tr("The other outputs together raise it.") if rest > 0 else tr("The other outputs together lower it.")
+    yield _summed_up(notation, name, (ref, place), weighty, total)
 
 
 def _pulled(notation: Notation, name: str, asked: Node, pull: Pull, digits: int) -> str:
     """What is wrong with one output, and what raising the value does about it."""
     trace, (ref, place) = notation.trace, pull.node
     if pull.node == asked and ref in trace and ref[0] == "W":
-        return f"The weight penalty pulls {name} towards 0: raising it {_does(pull.worth)} the loss."
-    score = ref[0] == "z"
+        does = _does(pull.worth)
+        return tr("The weight penalty pulls {name} towards 0: raising it {does} the loss.", name=name, does=does)
     output = _output(ref)
-    value, target = (number(trace[where][place], digits).text for where in (output, "y"))
-    high = "high" if (pull.worth > 0) == (pull.push > 0) else "low"
-    pushed = f"its score {notation.entry(ref, place)}" if score else "it"
+    told = {
+        "output": notation.entry(output, place),
+        "value": number(trace[output][place], digits).text,
+        "level": tr("too high") if (pull.worth > 0) == (pull.push > 0) else tr("too low"),
+        "target": number(trace["y"][place], digits).text,
+    }
     if pull.node == asked:
-        return f"{notation.entry(output, place)} = {value} is too {high} (its target is {target})."
-    way = "up" if pull.push > 0 else "down"
-    return (
-        f"{notation.entry(output, place)} = {value} is too {high} (its target is {target}), and raising {name} pushes "
-        f"{pushed} {way}: that {_does(pull.worth)} the loss."
-    )
+        return tr("{output} = {value} is {level} (its target is {target}).", **told)
+    way = tr("up") if pull.push > 0 else tr("down")
+    pushes = tr("pushes it {way}", way=way)
+    if ref[0] == "z":
+        pushes = tr("pushes its score {score} {way}", score=notation.entry(ref, place), way=way)
+    return tr(
+        "{output} = {value} is {level} (its target is {target}), and raising {name} {pushes}: that {does} the loss.",
+        name=name, pushes=pushes, does=_does(pull.worth), **told,
+    )  # fmt: skip
+
+
+def _summed_up(notation: Notation, name: str, asked: Node, weighty: list[Pull], total: float) -> str:
+    """What raising the value does to the loss on the whole, and who wins where the outputs pull both ways."""
+    told = {"name": name, "does": _does(total), "update": _update(notation, *asked, total)}
+    winners = [_called(notation, asked, pull.node) for pull in weighty if (pull.worth > 0) == (total > 0)]
+    if not 0 < len(winners) < len(weighty):
+        return tr("Raising {name} {does} the loss{update}.", **told)
+    names = listed(winners)
+    names = names.replace("the", "The", 1) if names.startswith("the") else names
+    if len(winners) == 1:
+        return tr("{names} wins: raising {name} {does} the loss{update}.", names=names, **told)
+    return tr("{names} win: raising {name} {does} the loss{update}.", names=names, **told)
 
 
 def _called(notation: Notation, asked: Node, node: Node) -> str:
     """How an output is called when the winners are named."""
     if node == asked and node[0][0] == "W":
-        return "the penalty"
+        return tr("the penalty")
     return notation.entry(_output(node[0]), node[1])
 
 
@@ -92,7 +104,7 @@ def _output(ref: str) -> str:
 
 
 def _does(slope: float) -> str:
-    return "raises" if slope > 0 else "lowers" if slope < 0 else "does not change"
+    return tr("raises") if slope > 0 else tr("lowers") if slope < 0 else tr("does not change")
 
 
 def _update(notation: Notation, ref: str, place: Place, total: float) -> str:
@@ -102,26 +114,29 @@ def _update(notation: Notation, ref: str, place: Place, total: float) -> str:
         return ""
     moved = float(trace[f"{ref}_new"][place] - trace[ref][place])
     if moved * total < 0:
-        return f", so the update {'lowers' if moved < 0 else 'raises'} it"
+        return tr(", so the update {does} it", does=_does(moved))
     if not moved:
-        return "; yet the update leaves it as it is"
-    return f"; yet the update {'lowers' if moved < 0 else 'raises'} it, for what the optimizer remembers weighs more"
+        return tr("; yet the update leaves it as it is")
+    return tr("; yet the update {does} it, for what the optimizer remembers weighs more", does=_does(moved))
 
 
 def _nothing(notation: Notation, ref: str, place: Place, found: list[Pull]) -> Iterator[str]:
     """Why a gradient is 0: outputs that meet their targets, slopes of 0 on the way, or paths that cancel."""
-    trace, name = notation.trace, notation.entry(ref, place)
+    trace, entry, name = notation.trace, notation.entry, notation.entry(ref, place)
     if any(pull.worth for pull in found):
-        yield f"The pulls on {name} cancel exactly: a small change of it does not change the loss."
+        yield tr("The pulls on {name} cancel exactly: a small change of it does not change the loss.", name=name)
         return
     pushed = flow(trace, ref, place)
     blocked = [
-        f"the slope from {notation.entry(*node)} to {notation.entry(link.step.ref, link.place)} is 0"
+        tr("the slope from {start} to {end} is 0", start=entry(*node), end=entry(link.step.ref, link.place))
         for node, links in ways(trace, ref, place).items()
         for link in links
         if pushed[node] and link.slope == 0 and link.step.phase == "forward"
     ]
     met = [_called(notation, (ref, place), pull.node) for pull in found if pull.push and not pull.worth]
-    reasons = [*(f"{output} meets its target" for output in met), *blocked]
-    more = f", and {plural(len(reasons) - MOST, 'reason')} more like these" if len(reasons) > MOST else ""
-    yield f"Nothing gets through: {'; '.join(reasons[:MOST])}{more}."
+    reasons = [*(tr("{output} meets its target", output=output) for output in met), *blocked]
+    told = tr("; ").join(reasons[:MOST])
+    if len(reasons) > MOST:
+        more = plural(len(reasons) - MOST, "reason")
+        told = tr("{reasons}, and {more} more like these", reasons=told, more=more)
+    yield tr("Nothing gets through: {reasons}.", reasons=told)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["BACKPROP_LANG"] = "en"  # whoever runs the tests may have another
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "backprop_cli"
 
 FLOORS = [
-    ["language"],
+    ["language", "glyphs", "lines"],
     ["errors", "welcome", "syntax"],
     ["formula"],
     ["kernel"],
@@ -42,6 +42,7 @@ LAZY = {
     "__main__.py": {"backprop_cli.cli"},
     "language.py": {"gettext", "locale"},
     "play.py": {"readline"},
+    "measure.py": {"termios", "tty"},
     "arrays.py": {"zipfile", "zlib"},
 }
 """Imports inside functions: what is slow to load and not always needed."""
@@ -105,7 +106,7 @@ def test_only_the_symbolic_witness_uses_sympy() -> None:
 
 def test_commands_load_the_engine_only_when_they_run() -> None:
     """They import the package itself, which is lazy, and nothing of the engine; `--help` stays quick."""
-    light = {"language", "errors", "welcome", "commands"}
+    light = {"language", "lines", "errors", "welcome", "commands"}
     for path in FILES:
         if path.parts[0] == "commands":
             assert {room(name) for name, _ in imports(path) if name.startswith("backprop_cli.")} <= light

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -101,6 +102,14 @@ def test_symbols_or_numbers() -> None:
     assert "Σᵢ" in typed(session, "both")
 
 
+def test_commands_in_full_width_letters_are_understood() -> None:
+    session = Play(bp.step("mazur"))
+    assert typed(session, "？") == typed(session, "?")
+    assert "z₁[1] = 0.15·0.05" in typed(session, "ｎ")
+    assert "FROM W₁[1,1] TO THE LOSS" in typed(session, "ＷＨＹ　W1[1,1]")
+    assert "The loss goes from 0.298371" in typed(session, "ｓｅｔ Ｗ２［２，１］＝－１／２")
+
+
 def test_help_names_every_command_and_unknown_ones_get_the_nearest() -> None:
     session = Play(bp.step("mazur"))
     text = typed(session, "?")
@@ -138,6 +147,12 @@ def test_a_wrong_answer_is_told_what_is_right_and_the_weak_spot_is_named() -> No
     assert "The weak spot is activations a: 3 of 3 answers went wrong there." in text
 
 
+def test_a_sign_may_be_a_word_or_a_full_width_letter() -> None:
+    for answer in ("positive", "正", "正数", "＋", "０．１", " plus "):
+        session = Play(bp.step("mazur"), predict=True)
+        assert "Right: its terms come to 0.392 against 0" in typed(session, "n", answer)
+
+
 def test_enter_skips_a_question_and_shows_the_number() -> None:
     session = Play(bp.step("mazur"), predict=True)
     assert "z₁[1] = 0.15·0.05" in typed(session, "n", "")
@@ -173,7 +188,7 @@ def test_nothing_that_is_typed_raises_or_loses_the_place(lines: list[str], predi
         at = session.at
         text_of(session.answer(line))
         assert 0 <= session.at <= len(session.steps)
-        word = line.strip().partition(" ")[0].lower()
+        word = (unicodedata.normalize("NFKC", line).lower().split() or [""])[0]
         if word not in ("", "n", "next", "p", "back", "go") and not predict:
             assert session.at == at
         assert session.prompt

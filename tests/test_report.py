@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import backprop_cli as bp
+from backprop_cli.glyphs import ASCII, LETTERS, fits, spell, visible
 from backprop_cli.layers import ACTIVATIONS
+from backprop_cli.lines import fold
 from backprop_cli.notation import ATOM, SUM, WRITTEN, Notation, Term, number
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.blocks import Fact, Note
-from backprop_cli.render.glyphs import ASCII, LETTERS, fits, fold, spell, visible
 from backprop_cli.render.screen import Screen, look_at
 from backprop_cli.worked import with_numbers
 

@@ -9,7 +9,6 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import (
     SHOW,
-    GroupedCommand,
     all_of,
     digits_option,
     network_options,
@@ -18,6 +17,8 @@ from backprop_cli.commands.options import (
     problem_argument,
     sort_out,
 )
+from backprop_cli.commands.page import GroupedCommand
+from backprop_cli.language import tr
 
 check_options = all_of(
     [
@@ -64,14 +65,14 @@ def check(**options: Any) -> int:
     """
     network, output, shown = sort_out(options)
     if shown["against"] and (shown["witnesses"] or shown["sample"]):
-        raise click.UsageError("--against compares with a file; --witness and --sample do not go with it.")
+        raise click.UsageError(tr("--against compares with a file; --witness and --sample do not go with it."))
     run = bp.step(**network)
     if shown["against"]:
         found = run.compare(shown["against"])
     else:
         witnesses = shown["witnesses"] or bp.WITNESSES
         todo = run.checks(witnesses, shown["sample"], exhaustive=True)
-        found = list(bp.progress(todo, len(witnesses) * len(run.problem.params), "checking", output.quiet))
+        found = list(bp.progress(todo, len(witnesses) * len(run.problem.params), tr("checking"), output.quiet))
     checks = bp.Checks(bp.worst_first(found))
     if output.wants_json:
         output.document(lambda: bp.check_document(run.problem, run.trace, checks))

@@ -7,10 +7,14 @@ import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
 
 import backprop_cli as bp
+from backprop_cli.commands.options import OUTPUT, option, screen_options
+from backprop_cli.commands.page import GroupedCommand
+from backprop_cli.language import current, later, tr
 
 PACKAGES = ("numpy", "click", "rich", "sympy")
 SETTINGS = (
@@ -21,47 +25,87 @@ SETTINGS = (
     "BACKPROP_PLAIN",
     "ACCESSIBLE",
     "BACKPROP_AMBIGUOUS",
+    "BACKPROP_LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
     "LANG",
     "PYTHONIOENCODING",
 )
-SAMPLE = "∂L/∂W₁ = δ₁·xᵀ,  Σᵢ σ(z) − y² ≤ ½ → ✓"
+SAMPLE = {
+    later("signs"): "∂L/∂W₁ = δ₁·xᵀ,  Σᵢ σ(z) − y² ≤ ½ → ✓",
+    later("letters"): "反向传播",
+}
+"""What should come out as it is, or in another spelling; never as garbage."""
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("--plain", is_flag=True, envvar="BACKPROP_PLAIN", show_envvar=True, help="ASCII only.")
-def doctor(as_json: bool, plain: bool) -> None:
+@click.command(cls=GroupedCommand)
+@option("--json", "as_json", group=OUTPUT, is_flag=True, help="One JSON document.")
+@screen_options
+def doctor(as_json: bool, plain: bool, colour: Any) -> None:
     """Report on this installation and this terminal.
 
     \b
     Example: backprop doctor
+
+    It measures how wide your terminal draws a sign such as ─, and says how the language and the colours were chosen.
     """
-    screen = bp.look_at(sys.stdout, plain)
-    output = bp.Output(as_json=as_json, plain=plain)
-    facts = {
+    output = bp.Output(as_json=as_json, plain=plain, colour=colour)
+    screen = bp.look_at(sys.stdout, plain, colour)
+    measured = None if as_json else bp.ambiguous_width()
+    facts = {**installation(), **terminal(screen, measured, colour)}
+    if as_json:
+        named = {name.replace(" ", "_"): text for name, text in facts.items()}
+        output.document(lambda: {"schema": "backprop.doctor/1", **named})
+        return
+    samples = SAMPLE if current().language == "zh" else {"signs": SAMPLE["signs"]}
+    output.report(bp.facts({tr(name): tr(text) for name, text in {**facts, **samples}.items()}), "backprop doctor")
+    if measured == 2 and not screen.wide:
+        click.echo(tr("This terminal draws some signs two columns wide; BACKPROP_AMBIGUOUS=2 keeps lines straight."))
+
+
+def installation() -> dict[str, str]:
+    """What runs: the versions of everything, and where it is."""
+    return {
         "backprop": bp.__version__,
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
         **{name: _version(name) for name in PACKAGES},
-        "program": _home(Path(bp.__file__).parent),
-        "terminal": "yes" if sys.stdout.isatty() else "no",
-        "encoding": sys.stdout.encoding or "unknown",
-        "glyphs": screen.glyphs,
-        "width": str(screen.width),
-        "colour": "yes" if screen.colour else "no",
-        "plain": "yes" if screen.plain else "no",
-        "settings": ", ".join(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ) or "none",
+        later("program"): _home(Path(bp.__file__).parent),
+        later("interpreter"): _home(Path(sys.executable)),
     }
-    if as_json:
-        output.document(lambda: {"schema": "backprop.doctor/1", **facts})
-        return
-    output.report(bp.facts({**facts, "sample": SAMPLE}), "backprop doctor")
+
+
+def terminal(screen: Any, measured: int | None, colour: str) -> dict[str, str]:
+    """What it writes to, and why it writes as it does."""
+    coloured, why = bp.wants_colour(sys.stdout, screen.plain, colour)
+    wish = current()
+    ambiguous = (
+        "2, BACKPROP_AMBIGUOUS" if screen.wide else f"{measured}, measured" if measured else later("not measured")
+    )
+    return {
+        later("terminal"): _yes(sys.stdout.isatty()),
+        later("encoding"): sys.stdout.encoding or later("unknown"),
+        later("glyphs"): screen.glyphs,
+        later("width"): str(screen.width),
+        later("ambiguous width"): ambiguous,
+        later("colour"): _yes(coloured),
+        later("colour decided by"): why,
+        later("plain"): _yes(screen.plain),
+        later("language"): wish.language,
+        later("language decided by"): wish.source or later("default"),
+        later("settings"): ", ".join(f"{name}={os.environ[name]}" for name in SETTINGS if name in os.environ)
+        or later("none"),
+    }
+
+
+def _yes(fact: bool) -> str:
+    return later("yes") if fact else later("no")
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "missing"
+        return later("missing")
 
 
 def _home(path: Path) -> str:

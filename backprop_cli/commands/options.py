@@ -8,30 +8,12 @@ from typing import Any
 import click
 
 import backprop_cli as bp
+from backprop_cli.commands.page import GroupedArgument, GroupedOption
+from backprop_cli.language import Wish, code, current, speak, tr
 
+ENGLISH = "This terminal ({where}) cannot show Chinese; English it is."
+"""Said in English alone, for there is nothing else to say it in."""
 NETWORK, SHOW, OUTPUT = "Network", "Show", "Output"
-
-
-class GroupedOption(click.Option):
-    """An option that is listed under a title in `--help`."""
-
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.group = group
-
-
-class GroupedCommand(click.Command):
-    """A command whose help opens with its text and lists its options by group."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record and isinstance(param, click.Option):
-                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
-        for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
 
 
 def option(*names: str, group: str, **settings: Any) -> Callable[[Any], Any]:
@@ -55,7 +37,29 @@ def _presets(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return [name for name in bp.preset_names() if name.startswith(incomplete)]
 
 
-problem_argument = click.argument("problem", required=False, shell_complete=_presets)
+def _speak(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Use the language that was asked for, or say why not."""
+    if value is None:
+        return
+    wish = Wish(code(value), "--lang")
+    if not wish.language:
+        raise click.BadParameter(tr("{value!r} is not a language of this program: en or zh", value=value))
+    speak(wish)
+    if current() != wish:
+        click.echo(ENGLISH.format(where=current().source), err=True)
+
+
+lang_option = option(
+    "--lang",
+    group=OUTPUT,
+    metavar="en|zh",
+    is_eager=True,
+    expose_value=False,
+    callback=_speak,
+    help="Language: en or zh; also BACKPROP_LANG.",
+)
+
+problem_argument = click.argument("problem", cls=GroupedArgument, required=False, shell_complete=_presets)
 
 network_options = all_of(
     [
@@ -106,16 +110,18 @@ network_options = all_of(
     ]
 )
 
+plain_option = option(
+    "--plain",
+    group=OUTPUT,
+    is_flag=True,
+    envvar="BACKPROP_PLAIN",
+    show_envvar=True,
+    help="ASCII, one fact a line; made to be read aloud.",
+)
+
 screen_options = all_of(
     [
-        option(
-            "--plain",
-            group=OUTPUT,
-            is_flag=True,
-            envvar="BACKPROP_PLAIN",
-            show_envvar=True,
-            help="ASCII, one fact a line; made to be read aloud.",
-        ),
+        plain_option,
         option(
             "--color",
             "--colour",
@@ -125,6 +131,7 @@ screen_options = all_of(
             default="auto",
             help="Colour.",
         ),
+        lang_option,
     ]
 )
 """How things look."""

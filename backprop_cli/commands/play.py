@@ -13,7 +13,6 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import (
     SHOW,
-    GroupedCommand,
     all_of,
     digits_option,
     network_options,
@@ -22,6 +21,7 @@ from backprop_cli.commands.options import (
     screen_options,
     sort_out,
 )
+from backprop_cli.commands.page import GroupedCommand
 
 play_options = all_of(
     [

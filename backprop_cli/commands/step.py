@@ -9,7 +9,6 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import (
     SHOW,
-    GroupedCommand,
     all_of,
     digits_option,
     network_options,
@@ -18,6 +17,8 @@ from backprop_cli.commands.options import (
     problem_argument,
     sort_out,
 )
+from backprop_cli.commands.page import GroupedCommand
+from backprop_cli.language import tr
 
 PARTS = ["forward", "loss", "backward", "update", "check"]
 SHOWS = ["symbols", "numbers", "both", "loops"]
@@ -68,20 +69,20 @@ def step(**options: Any) -> int:
     network, output, shown = sort_out(options)
     steps, checked = shown.pop("steps"), shown.pop("checked")
     if steps > 1 and (shown["only"] or shown["layer"] or shown["show"] != "both"):
-        raise click.UsageError("--steps gives a line for each step; --only, --layer and --show do not go with it.")
+        raise click.UsageError(tr("--steps gives a line for each step; --only, --layer and --show do not go with it."))
     if steps > 1 and network["expr"] is not None:
-        raise click.UsageError("An expression has no parameters that move, so there is one step only.")
+        raise click.UsageError(tr("An expression has no parameters that move, so there is one step only."))
     if shown["only"] == "check" and not checked:
-        raise click.UsageError("--only check and --no-check leave nothing to show.")
+        raise click.UsageError(tr("--only check and --no-check leave nothing to show."))
     if shown["layer"] and shown["only"] in ("loss", "check"):
-        raise click.UsageError(f"--only {shown['only']} belongs to no layer; leave --layer out.")
+        raise click.UsageError(tr("--only {part} belongs to no layer; leave --layer out.", part=shown["only"]))
     run = first = bp.step(**network)
     if shown["layer"]:
         run.check_layer(shown["layer"])
     view = bp.View(**shown)
     history = bp.History()
     if steps > 1:
-        for run in bp.progress(first.walk(steps), steps, "stepping", output.quiet):
+        for run in bp.progress(first.walk(steps), steps, tr("stepping"), output.quiet):
             history.add(run.problem, run.trace)
     wanted = checked and shown["only"] in (None, "check") and shown["show"] != "loops"
     checks = bp.Checks(run.checks() if wanted else ())

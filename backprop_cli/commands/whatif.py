@@ -9,7 +9,6 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import (
     SHOW,
-    GroupedCommand,
     all_of,
     digits_option,
     network_options,
@@ -17,6 +16,8 @@ from backprop_cli.commands.options import (
     output_options,
     sort_out,
 )
+from backprop_cli.commands.page import GroupedArgument, GroupedCommand
+from backprop_cli.language import tr
 
 whatif_options = all_of(
     [
@@ -27,7 +28,7 @@ whatif_options = all_of(
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("changes", nargs=-1, required=True, metavar="ADDRESS=VALUE... [PROBLEM]")
+@click.argument("changes", cls=GroupedArgument, nargs=-1, required=True, metavar="ADDRESS=VALUE... [PROBLEM]")
 @network_options
 @whatif_options
 @output_options
@@ -46,7 +47,7 @@ def whatif(changes: tuple[str, ...], **options: Any) -> None:
     if problem is None:
         words.append(last)
     if not words:
-        raise click.UsageError("Name a change, such as W2[2,1]=-0.5.")
+        raise click.UsageError(tr("Name a change, such as W2[2,1]=-0.5."))
     network, output, shown = sort_out({**options, "problem": problem})
     run = bp.step(**network)
     found = run.whatif(*words, digits=shown["digits"])

@@ -9,7 +9,6 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import (
     SHOW,
-    GroupedCommand,
     all_of,
     digits_option,
     network_options,
@@ -18,6 +17,7 @@ from backprop_cli.commands.options import (
     problem_argument,
     sort_out,
 )
+from backprop_cli.commands.page import GroupedArgument, GroupedCommand
 
 why_options = all_of(
     [
@@ -30,7 +30,7 @@ why_options = all_of(
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("address")
+@click.argument("address", cls=GroupedArgument)
 @problem_argument
 @network_options
 @why_options

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from backprop_cli.language import tr
 from backprop_cli.verdict import Check
 
 
@@ -121,3 +122,13 @@ Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Graph
 def facts(table: Mapping[str, str]) -> Iterator[Fact]:
     """A line for each label."""
     return (Fact(label, text) for label, text in table.items())
+
+
+def labelled(label: str, text: str) -> str:
+    """A label and what there is to say about it, with the colon of the language."""
+    return tr("{label}: {text}", label=label, text=text)
+
+
+def witness_name(check: Check) -> str:
+    """What a check's witness is called: finite difference."""
+    return tr(check.witness.replace("_", " "))

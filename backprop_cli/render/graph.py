@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from rich.cells import cell_len
-
+from backprop_cli.language import tr
+from backprop_cli.lines import cells, padded
 from backprop_cli.render.blocks import Graph
 
 
-def drawn(graph: Graph) -> list[str]:
-    """The graph as lines of text; a node that is used twice is drawn at each of its uses."""
-    return [line.rstrip() for line in _drawn(graph)[0]]
+def drawn(graph: Graph, say: Callable[[str], str] = str) -> list[str]:
+    """The graph as lines of text; a node that is used twice is drawn at each of its uses.
+
+    Every sign is spelled by `say` before its width is counted on.
+    """
+    return [line.rstrip() for line in _drawn(graph, say)[0]]
 
 
-def _drawn(graph: Graph) -> tuple[list[str], int]:
+def _drawn(graph: Graph, say: Callable[[str], str]) -> tuple[list[str], int]:
     """The lines of a node and all before it, and the line on which the node's name stands."""
-    label = graph.name if graph.name == graph.value else f"{graph.name} = {graph.value}"
-    below = f"∂ {graph.gradient}" if graph.gradient else ""
-    width = max(cell_len(label), cell_len(below))
+    label = say(graph.name if graph.name == graph.value else f"{graph.name} = {graph.value}")
+    below = say(f"∂ {graph.gradient}") if graph.gradient else ""
+    operation = say(tr(graph.operation))
+    width = max(cells(label), cells(below))
     if not graph.sources:
-        return [_padded(label, width), _padded(below, width)], 0
-    parts = [_drawn(source) for source in graph.sources]
-    wide = max(cell_len(line) for lines, _ in parts for line in lines)
+        return [padded(label, width), padded(below, width)], 0
+    parts = [_drawn(source, say) for source in graph.sources]
+    wide = max(cells(line) for lines, _ in parts for line in lines)
     lines: list[str] = []
     anchors = []
     for part, anchor in parts:
         anchors.append(len(lines) + anchor)
-        lines += [_padded(line, wide) for line in part]
+        lines += [padded(line, wide) for line in part]
     middle = anchors[0] if len(anchors) == 1 else (anchors[0] + anchors[-1]) // 2
     middle = min(middle, len(lines) - 2) if len(lines) > 1 else 0
-    node = {middle - 1: graph.operation, middle: label, middle + 1: below}
-    span = max(width, cell_len(graph.operation))
+    node = {middle - 1: operation, middle: label, middle + 1: below}
+    span = max(width, cells(operation))
     rows = []
     for row, line in enumerate(lines):
-        joint = _joint(row, anchors, middle)
-        reach = f"{line.rstrip()} ".ljust(wide + 1, "─") if row in anchors else f"{line} "
-        rows.append(f"{reach}{joint}{_padded(node.get(row, ''), span)}")
+        joint = padded(say(_joint(row, anchors, middle)), cells(say("───→ ")))
+        reach = f"{line.rstrip()} "
+        reach += (say("─") if row in anchors else " ") * (wide + 1 - cells(reach))
+        rows.append(f"{reach}{joint}{padded(node.get(row, ''), span)}")
     return rows, middle
 
 
@@ -56,17 +61,15 @@ def _joint(row: int, anchors: list[int], middle: int) -> str:
     return f"{left}{corner}   "
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_len(text))
-
-
 def facts(graph: Graph) -> Iterator[str]:
     """The same for a listener: every node in the order of computation."""
     for source in graph.sources:
         yield from facts(source)
     if graph.sources:
-        slope = f", gradient {graph.gradient}" if graph.gradient else ""
         sources = ", ".join(source.name for source in graph.sources)
-        yield f"{graph.name}: {graph.operation} of {sources} = {graph.value}{slope}"
+        told = {"name": graph.name, "operation": tr(graph.operation), "sources": sources, "value": graph.value}
+        made = tr("{name}: {operation} of {sources} = {value}", **told)
+        yield tr("{made}, gradient {gradient}", made=made, gradient=graph.gradient) if graph.gradient else made
     elif graph.name != graph.value:
-        yield f"{graph.name}: given, {graph.value}, gradient {graph.gradient or 'none'}"
+        gradient = graph.gradient or tr("none")
+        yield tr("{name}: given, {value}, gradient {gradient}", name=graph.name, value=graph.value, gradient=gradient)

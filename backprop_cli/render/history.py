@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.language import plural
+from backprop_cli.language import plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.problem import Problem
 from backprop_cli.render.blocks import Block, Fact, Gauge, Heading, Note
 from backprop_cli.render.proof import proof
-from backprop_cli.render.report import CONVENTIONS, View
+from backprop_cli.render.report import View, conventions
 from backprop_cli.trace import Trace
 from backprop_cli.verdict import Check
 
@@ -35,9 +35,9 @@ class History:
     ) -> Iterator[Block]:
         """A line for each step, the loss `after` the last one, and the checks of the last step, which is given."""
         notation, count = Notation(trace), len(self.records)
-        yield Fact("Conventions", CONVENTIONS)
-        yield Fact("Problem", problem.title)
-        yield Heading("STEPS")
+        yield Fact(tr("Conventions"), conventions())
+        yield Fact(tr("Problem"), problem.title)
+        yield Heading(tr("STEPS"))
         picked = (
             range(count) if view.verbose else sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST))})
         )
@@ -47,12 +47,15 @@ class History:
             share = found["loss"] / highest if highest > 0 else 0.0
             loss, by = number(found["loss"], view.digits).text, number(found["by"], 3).text
             ref, bracket, index = found["moved"].partition("[")
-            moved = f"moved most: {notation.name(ref)}{bracket}{index} by {by}" if bracket else "nothing moved"
-            yield Gauge(f"step {found['step']:>{len(str(count))}}", f"L = {loss}", share, moved)
+            name = f"{notation.name(ref)}{bracket}{index}"
+            moved = tr("moved most: {name} by {by}", name=name, by=by) if bracket else tr("nothing moved")
+            step = tr("step {number}", number=f"{found['step']:>{len(str(count))}}")
+            yield Gauge(step, f"L = {loss}", share, moved)
         first = self.records[0]["loss"]
-        change = "fell" if after < first else "rose" if after > first else "stayed"
+        change = tr("fell") if after < first else tr("rose") if after > first else tr("stayed")
         start, end = (number(loss, view.digits).text for loss in (first, after))
-        yield Note(f"L is the loss before the step. Over {plural(count, 'step')} it {change} from {start} to {end}.")
+        told = {"steps": plural(count, "step"), "change": change, "start": start, "end": end}
+        yield Note(tr("L is the loss before the step. Over {steps} it {change} from {start} to {end}.", **told))
         yield from proof(notation, checks, view.digits)
 
 

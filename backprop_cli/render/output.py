@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli.errors import UsageError
+from backprop_cli.language import tr
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.blocks import Block, Fact, Outcome
-from backprop_cli.render.glyphs import spell, visible
 from backprop_cli.render.screen import Colour, Screen, look_at
 
 
@@ -29,11 +29,13 @@ class Output:
 
     def __post_init__(self) -> None:
         if Path(self.output).is_dir():
-            raise UsageError(f"{self.output} is a folder; name a file in it")
+            raise UsageError("{path} is a folder; name a file in it", path=self.output)
         if self.as_json and self.output != "-" and not self.output.endswith(".json"):
-            raise UsageError(f"--json writes JSON; call the file something.json instead of {self.output}")
+            raise UsageError("--json writes JSON; call the file something.json instead of {path}", path=self.output)
         if self.output != "-" and Path(self.output).exists() and not self.force:
-            raise UsageError(f"{self.output} is there already; choose another name, or add --force to overwrite it")
+            raise UsageError(
+                "{path} is there already; choose another name, or add --force to overwrite it", path=self.output
+            )
 
     @property
     def wants_json(self) -> bool:
@@ -41,7 +43,7 @@ class Output:
 
     def say(self, text: str) -> str:
         """A text as the terminal can show it, for a prompt."""
-        return spell(visible(text), look_at(sys.stdout, self.plain, self.colour).encoding)
+        return look_at(sys.stdout, self.plain, self.colour).say(text)
 
     def report(self, blocks: Iterable[Block], title: str) -> None:
         """Show blocks as they come. `title` is written on the picture, if it is one."""
@@ -54,7 +56,7 @@ class Output:
         if self.output.endswith(".svg"):
             self.save(terminal.picture(blocks, title))
         elif self.output != "-":
-            screen = Screen(80, "ascii" if self.plain else "utf-8", colour=False, plain=self.plain)
+            screen = Screen(80, "utf-8", colour=False, plain=self.plain)
             self.save("".join(f"{line}\n" for block in blocks for line in self._lines(block, screen)))
         else:
             self._print(blocks, look_at(sys.stdout, self.plain, self.colour))
@@ -72,17 +74,16 @@ class Output:
             terminal.write(blocks, screen, sys.stdout)
             return
         for block in blocks:
-            for line in plain.lines(block, screen.width):
+            for line in plain.lines(block, screen):
                 print(line)
 
     def _lines(self, block: Block, screen: Screen) -> Iterable[str]:
-        return (
-            plain.lines(block, screen.width) if screen.plain else (line.plain for line in terminal.lines(block, screen))
-        )
+        return plain.lines(block, screen) if screen.plain else (line.plain for line in terminal.lines(block, screen))
 
     def save(self, text: str) -> None:
         """Write a text to the file, UTF-8 and with plain line ends. Raises UsageError."""
         try:
             Path(self.output).write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
-            raise UsageError(f"{self.output}: cannot be written: {error.strerror}") from None
+            why = tr(error.strerror or "")
+            raise UsageError("{path}: cannot be written: {why}", path=self.output, why=why) from None

@@ -1,10 +1,12 @@
-"""Plain output: ASCII, no boxes, no colour, one fact a line, label first, verdict first. Made to be read aloud."""
+"""Plain output, to be read aloud: ASCII and the letters of the language, one fact a line, label first, no boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from backprop_cli.language import tr
+from backprop_cli.lines import fold
 from backprop_cli.render import graph
 from backprop_cli.render.blocks import (
     Block,
@@ -21,20 +23,22 @@ from backprop_cli.render.blocks import (
     Plot,
     Tree,
     Worked,
+    labelled,
+    witness_name,
 )
-from backprop_cli.render.glyphs import fold, spell, visible
 from backprop_cli.render.plot import facts
+from backprop_cli.render.screen import Screen
 
-WIDTH = 80
+PLAIN = Screen(80, "utf-8", colour=False, plain=True)
 
 
-def lines(block: Block, width: int = WIDTH) -> Iterator[str]:
-    """A block as lines of at most `width` characters."""
-    for line in map(spell, map(visible, _facts(block))):
+def lines(block: Block, screen: Screen = PLAIN) -> Iterator[str]:
+    """A block as lines that fit the screen."""
+    for line in map(screen.say, _facts(block)):
         if isinstance(block, Code):
             yield line
         else:
-            yield from fold(line, width)
+            yield from fold(line, screen.width)
 
 
 def _facts(block: Block) -> Iterator[str]:
@@ -42,17 +46,17 @@ def _facts(block: Block) -> Iterator[str]:
         case Heading(text, level):
             if level == 1:
                 yield ""
-            yield f"{'Part' if level == 1 else 'Section'}: {text}"
+            yield labelled(tr("Part") if level == 1 else tr("Section"), text)
         case Fact(label, text):
-            yield f"{label}: {text}"
+            yield labelled(label, text)
         case Gauge(label, text, _, more):
-            yield f"{label}: {text}, {more}"
+            yield labelled(label, tr("{value}, {more}", value=text, more=more))
         case Formula(text):
-            yield f"Formula: {text}"
+            yield labelled(tr("Formula"), text)
         case Worked(left, middle, result):
             yield " = ".join(filter(None, (left, middle, result)))
         case Note(text):
-            yield f"Note: {text}"
+            yield labelled(tr("Note"), text)
         case Matrix(_, _, _, cells, entries, worked):
             every = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
             yield from (f"{name} = {number}" for name, number in islice(every, worked, None))
@@ -65,16 +69,17 @@ def _facts(block: Block) -> Iterator[str]:
         case Code(text):
             yield from text.splitlines()
         case Checked(name, check, worst):
-            yield f"{check.verdict}: {name}, {check.witness.replace('_', ' ')}: {check.summary}"
+            said = labelled(witness_name(check), check.summary)
+            yield labelled(tr(check.verdict), tr("{value}, {more}", value=name, more=said))
             if worst:
-                yield f"worst entry: {worst}"
+                yield labelled(tr("worst entry"), worst)
         case Outcome(good, text):
-            yield f"{'correct' if good else 'wrong'}: {text}"
+            yield labelled(tr("correct") if good else tr("wrong"), text)
 
 
 def _feeds(tree: Tree) -> Iterator[str]:
     """A tree as sentences: `a1[1] feeds z2[1], z2[2]`."""
     if tree.branches:
-        yield f"{tree.name} feeds {', '.join(branch.name for branch in tree.branches)}"
+        yield tr("{name} feeds {others}", name=tree.name, others=", ".join(branch.name for branch in tree.branches))
         for branch in tree.branches:
             yield from _feeds(branch)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 
 import numpy as np
 
+from backprop_cli.language import tr
+from backprop_cli.lines import cells
 from backprop_cli.notation import number
 from backprop_cli.render.blocks import Plot
 
 ROWS = 14
 FONT = 'font-family="sans-serif" font-size="14"'
-CURVE, TANGENT, POINT = "•", "·", "◆"
+CURVE, TANGENT, POINT = "•", "∙", "◆"
 
 
-def drawn(plot: Plot, width: int) -> Iterator[str]:
-    """The curve, the tangent and the point as lines of text, at most `width` characters wide."""
+def drawn(plot: Plot, width: int, say: Callable[[str], str] = str) -> Iterator[str]:
+    """The curve, the tangent and the point as lines of text, at most `width` cells wide, in signs that `say` spells."""
     low, high = _limits(plot)
-    labels = _told_apart(high, low)
-    margin = max(map(len, labels)) + 1
+    labels = list(map(say, _told_apart(high, low)))
+    y_name, x_name = say(plot.y_name), say(plot.x_name)
+    margin = max(map(cells, (*labels, y_name))) + 1
     columns = max(10, min(width - margin - 1, 72))
     canvas = [[" "] * columns for _ in range(ROWS)]
 
@@ -30,25 +33,26 @@ def drawn(plot: Plot, width: int) -> Iterator[str]:
             if low <= y <= high:
                 canvas[_row(y, low, high)][column] = sign
 
-    mark(plot.xs, plot.tangent, TANGENT)
-    mark(plot.xs, plot.ys, CURVE)
+    mark(plot.xs, plot.tangent, say(TANGENT))
+    mark(plot.xs, plot.ys, say(CURVE))
     x, y = plot.point
     if plot.xs[0] <= x <= plot.xs[-1] and low <= y <= high:
-        canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = POINT
+        canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = say(POINT)
     for row, line in enumerate(canvas):
-        label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else plot.y_name if row == ROWS // 2 else ""
-        yield f"{label:>{margin - 1}} │{''.join(line)}".rstrip()
-    left, right = _told_apart(plot.xs[0], plot.xs[-1])
-    yield f"{'':>{margin}}{left}{plot.x_name:^{max(1, columns - len(left) - len(right))}}{right}"
-    yield f"{CURVE} {plot.y_name}   {TANGENT} tangent   {POINT} at present"
+        label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else y_name if row == ROWS // 2 else ""
+        yield f"{label:>{margin - 1}} {say('│')}{''.join(line)}".rstrip()
+    left, right = map(say, _told_apart(plot.xs[0], plot.xs[-1]))
+    yield f"{'':>{margin}}{left}{x_name:^{max(1, columns - len(left) - len(right))}}{right}"
+    yield say(f"{CURVE} {plot.y_name}   {TANGENT} {tr('tangent')}   {POINT} {tr('at present')}")
 
 
 def facts(plot: Plot) -> Iterator[str]:
     """The same for a listener: where the curve starts, where it is lowest, where it ends."""
-    lowest = int(np.argmin(plot.ys))
-    for what, at in (("first", 0), ("lowest", lowest), ("last", -1)):
-        x, y = number(plot.xs[at], 6).text, number(plot.ys[at], 6).text
-        yield f"{what}: {plot.x_name} = {x} gives {plot.y_name} = {y}"
+    places = {tr("first"): 0, tr("lowest"): int(np.argmin(plot.ys)), tr("last"): -1}
+    for what, at in places.items():
+        x = f"{plot.x_name} = {number(plot.xs[at], 6).text}"
+        y = f"{plot.y_name} = {number(plot.ys[at], 6).text}"
+        yield tr("{what}: {x} gives {y}", what=what, x=x, y=y)
 
 
 def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
@@ -68,6 +72,7 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
     x, y = at(*plot.point)
+    legend = tr("solid: the loss; dashed: the tangent at the present value")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {FONT}>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
@@ -82,7 +87,7 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         label(number(plot.xs[0], 4).text, left, bottom + 20, "middle"),
         label(number(plot.xs[-1], 4).text, right, bottom + 20, "middle"),
         label(plot.x_name, (left + right) / 2, bottom + 20, "middle"),
-        label("solid: the loss; dashed: the tangent at the present value", (left + right) / 2, height - 12, "middle"),
+        label(legend, (left + right) / 2, height - 12, "middle"),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"

@@ -10,6 +10,9 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from backprop_cli.language import tr
+from backprop_cli.render.blocks import labelled
+
 T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds between two lines where there is no terminal."""
@@ -27,4 +30,5 @@ def progress(items: Iterable[T], total: int, doing: str, quiet: bool = False) ->
             yield item
             if time.monotonic() - last > PATIENCE and number < total:
                 last = time.monotonic()
-                print(f"{doing}: {number} of {total}", file=sys.stderr, flush=True)
+                done = tr("{number} of {total}", number=number, total=total)
+                print(labelled(doing, done), file=sys.stderr, flush=True)

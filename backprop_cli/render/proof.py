@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 
-from backprop_cli.language import plural
+from backprop_cli.language import enumerated, plural, tr
 from backprop_cli.notation import Notation, number
-from backprop_cli.render.blocks import Block, Checked, Heading, Outcome
+from backprop_cli.render.blocks import Block, Checked, Heading, Outcome, witness_name
 from backprop_cli.verdict import Check
 
 
@@ -15,7 +16,7 @@ def proof(notation: Notation, checks: Iterable[Check], digits: int) -> Iterator[
     found: list[Check] = []
     for check in checks:
         if not found:
-            yield Heading("CHECK")
+            yield Heading(tr("CHECK"))
         found.append(check)
         yield Checked(notation.name(check.ref), check, _worst(notation, check, digits))
     if found:
@@ -30,34 +31,64 @@ def _worst(notation: Notation, check: Check, digits: int) -> str:
     address = notation.address(check.ref, entry.place)
     if check.slopes:
         left, right, engine = (number(value, digits).text for value in (*check.slopes, entry.engine))
-        return f"{address}: slope {left} to the left, {right} to the right; the engine uses {engine}"
-    engine, witness = (number(value, max(digits, 10)).text for value in (entry.engine, entry.witness))
-    errors = f"absolute error {entry.abs_error:.2e}, relative {entry.rel_error:.2e}"
-    return f"{address}: engine {engine}, {check.witness.replace('_', ' ')} {witness}, {errors}"
+        return tr(
+            "{address}: slope {left} to the left, {right} to the right; the engine uses {engine}",
+            address=address,
+            left=left,
+            right=right,
+            engine=engine,
+        )
+    engine, value = (number(each, max(digits, 10)).text for each in (entry.engine, entry.witness))
+    return tr(
+        "{address}: engine {engine}, {witness} {value}, absolute error {absolute:.2e}, relative {relative:.2e}",
+        address=address,
+        engine=engine,
+        witness=witness_name(check),
+        value=value,
+        absolute=entry.abs_error,
+        relative=entry.rel_error,
+    )
 
 
 def outcome(checks: list[Check]) -> Outcome:
     """The last word on some checks."""
-    wrong = [check for check in checks if check.verdict == "disagree"]
-    if wrong:
-        names = ", ".join(dict.fromkeys(check.ref for check in wrong))
-        verb = "disagrees" if len(wrong) == 1 else "disagree"
-        return Outcome(False, f"{len(wrong)} of {plural(len(checks), 'check')} {verb}: {names}.")
-    spoke = [check for check in checks if check.verdict != "skipped"]
-    if not spoke:
-        return Outcome(True, f"Nothing was checked: {checks[0].reason}.")
-    witnesses = ", ".join(dict.fromkeys(check.witness.replace("_", " ") for check in spoke))
-    sample = " (on a sample)" if any(check.checked < check.total for check in spoke) else ""
-    gradients = plural(len({check.ref for check in spoke}), "gradient")
-    if claims := [check for check in spoke if check.witness == "claimed"]:
-        missing = len(checks) - len(claims)
-        more = f" {plural(missing, 'gradient')} of the net {'is' if missing == 1 else 'are'} not in the file."
-        text = f"The file agrees on {gradients}.{more if missing else ''}"
+    if wrong := [check for check in checks if check.verdict == "disagree"]:
+        return Outcome(False, _wrong(wrong, len(checks)))
+    if spoke := [check for check in checks if check.verdict != "skipped"]:
+        return Outcome(True, reduce(_and_then, _right(spoke, len(checks))))
+    return Outcome(True, tr("Nothing was checked: {reason}.", reason=checks[0].reason))
+
+
+def _wrong(wrong: list[Check], count: int) -> str:
+    """Which gradients are wrong."""
+    told = {"checks": plural(count, "check"), "names": ", ".join(dict.fromkeys(check.ref for check in wrong))}
+    if len(wrong) == 1:
+        return tr("1 of {checks} disagrees: {names}.", **told)
+    return tr("{wrong} of {checks} disagree: {names}.", wrong=len(wrong), **told)
+
+
+def _right(spoke: list[Check], count: int) -> Iterator[str]:
+    """Who agrees on what, and how much of it could be told."""
+    told = {
+        "gradients": plural(len({check.ref for check in spoke}), "gradient"),
+        "witnesses": enumerated(dict.fromkeys(map(witness_name, spoke))),
+    }
+    if spoke[0].witness == "claimed":
+        yield tr("The file agrees on {gradients}.", **told)
+        if (missing := count - len(spoke)) == 1:
+            yield tr("1 gradient of the net is not in the file.")
+        elif missing:
+            yield tr("{count} gradients of the net are not in the file.", count=missing)
+    elif any(check.checked < check.total for check in spoke):
+        yield tr("All witnesses agree on {gradients}: {witnesses} (on a sample).", **told)
     else:
-        text = f"All witnesses agree on {gradients}: {witnesses}{sample}."
-    kinks = sum(check.verdict == "kink" for check in checks)
-    if kinks:
-        text += f" {kinks} of the checks met a kink, where any slope in between is right."
+        yield tr("All witnesses agree on {gradients}: {witnesses}.", **told)
+    if kinks := sum(check.verdict == "kink" for check in spoke):
+        yield tr("{count} of the checks met a kink, where any slope in between is right.", count=kinks)
     if blind := sum(check.under == check.checked for check in spoke):
-        text += f" {blind} of the checks could tell nothing: the gradient is under the floor."
-    return Outcome(True, text)
+        yield tr("{count} of the checks could tell nothing: the gradient is under the floor.", count=blind)
+
+
+def _and_then(told: str, sentence: str) -> str:
+    """Two sentences, one after the other: Chinese puts no blank between them."""
+    return tr("{told} {sentence}", told=told, sentence=sentence)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from backprop_cli import loops
+from backprop_cli.language import tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.remarks import remarks
 from backprop_cli.render.blocks import Block, Code, Fact, Formula, Graph, Heading, Matrix, Note, Worked
@@ -19,9 +20,6 @@ from backprop_cli.worked import result, with_numbers, with_symbols
 
 Show = Literal["symbols", "numbers", "both", "loops"]
 
-CONVENTIONS = "x is (N, I), W is (outputs, inputs), z~=~a·Wᵀ~+~b, δ~=~∂L/∂z; updates subtract, indices count from 1"
-CONVENTIONS = CONVENTIONS.replace("~", "\N{NO-BREAK SPACE}")
-EXPRESSIONS = "says how fast the result changes with v; the steps are v₁, v₂, … in the order of computation"
 FEW = 8
 """Up to so many entries of a value are worked out one by one; of larger ones the first three."""
 WIDE, TALL = 10, 16
@@ -71,13 +69,13 @@ class Report:
             return
         yield from self.opening()
         if "E" not in self.trace and self.view.only is None:
-            yield Heading("GRAPH")
+            yield Heading(tr("GRAPH"))
             yield self.graph("L")
         for phase in PHASES:
             steps = [step for step in self.trace.of_phase(phase) if not self.trivial(step)]
             belongs = self.view.layer is None or phase != "loss"
             if steps and belongs and self.view.only in (None, phase):
-                yield Heading(phase.upper())
+                yield Heading(tr(phase).upper())
                 yield from self.given(phase)
                 yield from self.steps(phase)
         if self.view.only in (None, "check"):
@@ -85,9 +83,15 @@ class Report:
 
     def opening(self) -> Iterator[Block]:
         """The conventions, and the problem in one line."""
-        network = "E" in self.trace
-        yield Fact("Conventions", CONVENTIONS if network else f"∂{self.trace.outcome}/∂v {EXPRESSIONS}")
-        yield Fact("Problem", self.problem.title)
+        yield Fact(tr("Conventions"), conventions() if "E" in self.trace else self._meaning())
+        yield Fact(tr("Problem"), self.problem.title)
+
+    def _meaning(self) -> str:
+        """What the names in an expression's report stand for."""
+        return tr(
+            "∂{f}/∂v says how fast the result changes with v; the steps are v₁, v₂, … in the order of computation",
+            f=self.trace.outcome,
+        )
 
     def given(self, phase: Phase) -> Iterator[Block]:
         """What a phase begins with: the inputs, the targets; with --verbose every parameter."""
@@ -137,7 +141,7 @@ class Report:
         if self.view.show != "numbers":
             yield from self.formula(step)
         if step.kernel.doc and (step.phase == "backward" or self.view.verbose):
-            yield Note(step.kernel.doc)
+            yield Note(tr(step.kernel.doc))
         size = int(np.size(self.trace[step.ref]))
         matrix = self._table(step.ref).ndim > 1 or size > FEW
         few = 1 if matrix and step.phase == "backward" else FEW if step.phase != "update" else 2 * FEW
@@ -156,7 +160,8 @@ class Report:
 
     def frozen(self) -> Iterator[Block]:
         if self.problem.frozen:
-            yield Note(f"Frozen, so not updated: {', '.join(map(self.notation.name, self.problem.frozen))}.")
+            names = ", ".join(map(self.notation.name, self.problem.frozen))
+            yield Note(tr("Frozen, so not updated: {names}.", names=names))
 
     def loops(self) -> Iterator[Block]:
         """The loop nest of each kernel, once each, as Python that runs.
@@ -207,10 +212,13 @@ class Report:
 
     def _summary(self, ref: str) -> str:
         value = np.asarray(self.trace[ref], float)
-        first = ", ".join(self._number(entry) for entry in value.ravel()[:4])
-        return (
-            f"{' × '.join(map(str, self._table(ref).shape))} numbers from {self._number(value.min())} to "
-            f"{self._number(value.max())}, norm {self._number(np.linalg.norm(value))}; first {first}, …"
+        return tr(
+            "{shape} numbers from {low} to {high}, norm {norm}; first {first}, …",
+            shape=" × ".join(map(str, self._table(ref).shape)),
+            low=self._number(value.min()),
+            high=self._number(value.max()),
+            norm=self._number(np.linalg.norm(value)),
+            first=", ".join(self._number(entry) for entry in value.ravel()[:4]),
         )
 
     def _table(self, ref: str) -> Any:
@@ -236,14 +244,21 @@ class Report:
             and step.phase == "backward"
             and any(re.fullmatch(r"d[LJ]\d*", ref) for ref in step.operands.values())
         ):
-            return "The loss itself"
+            return tr("The loss itself")
         layer = layer_of(step.ref)
         weights = self.trace.values.get(f"W{layer}")
         bend = self.trace.producer(f"a{layer}")
         if bend is None or weights is None or np.ndim(weights) != 2:
             return ""
         outputs, inputs = np.shape(weights)
-        return f"Layer {layer}: {inputs} → {outputs}, {bend.kernel.name}"
+        told = {"layer": layer, "inputs": inputs, "outputs": outputs, "activation": bend.kernel.name}
+        return tr("Layer {layer}: {inputs} → {outputs}, {activation}", **told)
+
+
+def conventions() -> str:
+    """How a network's values are laid out and counted; a formula in it does not break at the end of a line."""
+    text = tr("x is (N, I), W is (outputs, inputs), z~=~a·Wᵀ~+~b, δ~=~∂L/∂z; updates subtract, indices count from 1")
+    return text.replace("~", "\N{NO-BREAK SPACE}")
 
 
 def worked_out(notation: Notation, step: Step, place: tuple[int, ...], digits: int, symbols: bool = False) -> Worked:

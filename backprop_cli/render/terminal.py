@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from html import unescape
 from io import StringIO
 from itertools import chain
 from typing import TextIO
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from backprop_cli.language import tr
+from backprop_cli.lines import cells, fold, padded
 from backprop_cli.render import graph
 from backprop_cli.render.blocks import (
     Block,
@@ -31,8 +33,9 @@ from backprop_cli.render.blocks import (
     Plot,
     Tree,
     Worked,
+    labelled,
+    witness_name,
 )
-from backprop_cli.render.glyphs import fold, spell, visible
 from backprop_cli.render.plot import drawn
 from backprop_cli.render.screen import Screen
 
@@ -40,6 +43,8 @@ STYLES = {
     "heading": "bold cyan", "part": "bold", "label": "bold", "formula": "italic magenta", "left": "bold",
     "result": "bold green", "note": "yellow", "index": "dim", "good": "bold green", "bad": "bold red",
 }  # fmt: skip
+ADVANCE = 0.61
+"""The width of a cell in a picture, for a height of 1; Rich writes letters 20 pixels high."""
 WIDEST = 100
 """Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
 
@@ -67,9 +72,17 @@ def write(blocks: Iterable[Block], screen: Screen, stream: TextIO, record: bool 
 
 
 def picture(blocks: Iterable[Block], title: str, width: int = 80) -> str:
-    """The same as an SVG picture of a terminal. Rich's would fetch its font from the network; this one does not."""
-    svg = write(blocks, Screen(width, "utf-8", True, False), StringIO(), record=True).export_svg(title=title)
-    return re.sub(r"\s*@font-face \{[^}]*\}", "", svg)
+    """The same as an SVG picture of a terminal.
+
+    Rich's would fetch its font from the network, and squeeze Chinese, for it counts characters; both are mended.
+    """
+    console = write(blocks, Screen(width, "utf-8", True, False), StringIO(), record=True)
+    svg = re.sub(r"\s*@font-face \{[^}]*\}", "", console.export_svg(title=title, font_aspect_ratio=ADVANCE))
+
+    def measured(text: re.Match[str]) -> str:
+        return f'textLength="{20 * ADVANCE * cells(unescape(text[2])):.5g}"{text[1]}>{text[2]}<'
+
+    return re.sub(r'textLength="[^"]*"([^>]*)>([^<]*)<', measured, svg)
 
 
 def html(blocks: Iterable[Block], width: int = 100) -> str:
@@ -81,9 +94,7 @@ def html(blocks: Iterable[Block], width: int = 100) -> str:
 def lines(block: Block, screen: Screen) -> Iterator[Text]:
     """A block as styled lines, none wider than the screen."""
 
-    def say(text: str) -> str:
-        return spell(visible(text), screen.encoding)
-
+    say = screen.say
     width = min(screen.width, WIDEST)
     match block:
         case Heading(text, 1):
@@ -91,7 +102,7 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
             yield Text()
             yield from (Text(line, STYLES["heading"]) for line in before)
             yield Text.assemble(
-                (title, STYLES["heading"]), (" " + say("─") * (width - len(title) - 1), STYLES["index"])
+                (title, STYLES["heading"]), (" " + say("─") * (width - cells(title) - 1), STYLES["index"])
             )
         case Heading(text):
             yield Text()
@@ -101,7 +112,7 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Gauge(label, text, share, more):
             length = max(4, min(20, width - 60))
             bar = say("█") * round(length * share)
-            yield from _labelled(say(label), f"{say(text):<14} {bar:<{length}} {say(more)}", width, 0)
+            yield from _labelled(say(label), f"{padded(say(text), 14)} {padded(bar, length)} {say(more)}", width, 0)
         case Formula(text):
             yield from _wrapped(say(text), width, 2, STYLES["formula"])
         case Worked(left, middle, result):
@@ -111,21 +122,20 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Matrix():
             yield from _matrix(block, say, screen.width)
         case Tree():
-            across = [f"  {line}" for line in map(say, _across(block))]
-            yield from map(Text, across if max(map(cell_len, across)) <= width else map(say, _down(block)))
+            across = [f"  {line}" for line in _across(block, say)]
+            yield from map(Text, across if max(map(cells, across)) <= width else map(say, _down(block)))
         case Graph():
-            picture = [f"  {line}" for line in map(say, graph.drawn(block))]
-            fits = max(map(cell_len, picture)) <= width
+            picture = [f"  {line}" for line in graph.drawn(block, say)]
+            fits = max(map(cells, picture)) <= width
             yield from map(Text, picture if fits else chain.from_iterable(_facts(block, say, width)))
         case Plot():
-            yield from (Text(say(line)) for line in drawn(block, width))
+            yield from map(Text, drawn(block, width, say))
         case Code(text):
             yield from (Text(say(line)) for line in text.splitlines())
         case Checked(name, check, worst):
             mark, style = {"agree": ("✓", "good"), "disagree": ("✗", "bad")}.get(check.verdict, ("•", "note"))
-            label = f"{say(mark)} {check.verdict:<8} {say(name):<7} "
-            said = say(f"{check.witness.replace('_', ' ')}: {check.summary}")
-            first, *rest = _wrapped(said, width - len(label), 0, "")
+            label = f"{say(mark)} {padded(tr(check.verdict), 8)} {padded(say(name), 7)} "
+            first, *rest = _wrapped(say(labelled(witness_name(check), check.summary)), width - cells(label), 0, "")
             yield Text.assemble((label, STYLES[style]), first)
             yield from (Text("    ") + line for line in rest)
             if worst:
@@ -148,7 +158,7 @@ def _wrapped(text: str, width: int, indent: int, style: str) -> Iterator[Text]:
 
 def _labelled(label: str, text: str, width: int, indent: int) -> Iterator[Text]:
     pad = " " * indent
-    first, *rest = fold(f"{label}: {text}", width, pad, pad + "  ")
+    first, *rest = fold(labelled(label, text), width, pad, pad + "  ")
     label_end = indent + len(label) + 1
     yield Text.assemble((first[:label_end], STYLES["label"]), first[label_end:])
     yield from map(Text, rest)
@@ -157,7 +167,7 @@ def _labelled(label: str, text: str, width: int, indent: int) -> Iterator[Text]:
 def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
     """`left = middle = result`, continued under the right side."""
     text = " = ".join(filter(None, (left, middle, result)))
-    indent = " " * min(4 + len(left) + 3, width // 3)
+    indent = " " * min(4 + cells(left) + 3, width // 3)
     parts = fold(text, width, "    ", indent)
     for number, part in enumerate(parts):
         line = Text(part)
@@ -171,33 +181,37 @@ def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
 def _matrix(block: Matrix, say: Callable[[str], str], width: int) -> Iterator[Text]:
     """Rows and columns with their indices; columns that do not fit go below."""
     names = [say(name) for name in (block.name, *block.rows)]
-    cells = [[say(cell) for cell in row] for row in block.cells]
-    label = max(map(cell_len, names))
-    column = max(cell_len(cell) for row in [*cells, list(block.columns)] for cell in row) + 2
+    columns = [say(name) for name in block.columns]
+    numbers = [[say(cell) for cell in row] for row in block.cells]
+    label = max(map(cells, names))
+    column = max(map(cells, chain(columns, *numbers))) + 2
     at_once = max(1, (width - 4 - label) // column)
-    for start in range(0, len(block.columns), at_once):
+
+    def right(text: str, wide: int) -> str:
+        return " " * (wide - cells(text)) + text
+
+    for start in range(0, len(columns), at_once):
         part = slice(start, start + at_once)
-        head = "".join(f"{name:>{column}}" for name in block.columns[part])
-        yield Text.assemble(
-            ("    " + names[0] + " " * (label - cell_len(names[0])), STYLES["left"]), (head, STYLES["index"])
-        )
-        for name, row in zip(names[1:], cells, strict=True):
-            numbers = "".join(" " * (column - cell_len(cell)) + cell for cell in row[part])
-            yield Text.assemble(("    " + " " * (label - len(name)) + name, STYLES["index"]), (numbers, ""))
+        head = "".join(right(name, column) for name in columns[part])
+        yield Text.assemble(("    " + padded(names[0], label), STYLES["left"]), (head, STYLES["index"]))
+        for name, row in zip(names[1:], numbers, strict=True):
+            yield Text.assemble(
+                ("    " + right(name, label), STYLES["index"]), ("".join(right(cell, column) for cell in row[part]), "")
+            )
 
 
-def _across(tree: Tree) -> Iterator[str]:
-    """A tree from left to right."""
-    pad = " " * len(tree.name)
+def _across(tree: Tree, say: Callable[[str], str]) -> Iterator[str]:
+    """A tree from left to right; every sign is spelled before its width is counted on."""
+    name = say(tree.name)
     if not tree.branches:
-        yield tree.name
+        yield name
+    last = len(tree.branches) - 1
     for number, branch in enumerate(tree.branches):
-        last = number == len(tree.branches) - 1
-        fork = "→" if len(tree.branches) == 1 else "┬→" if number == 0 else "└→" if last else "├→"
-        more = " " if len(tree.branches) == 1 else "  " if last else "│ "
-        first, *rest = _across(branch)
-        yield f"{tree.name if number == 0 else pad} {fork} {first}"
-        yield from (f"{pad} {more} {line}" for line in rest)
+        fork = say("→" if not last else "┬→" if number == 0 else "└→" if number == last else "├→")
+        below = padded(say("│") if number < last else "", cells(fork))
+        first, *rest = _across(branch, say)
+        yield f"{name if number == 0 else ' ' * cells(name)} {fork} {first}"
+        yield from (f"{' ' * cells(name)} {below} {line}" for line in rest)
 
 
 def _down(tree: Tree, depth: int = 1) -> Iterator[str]:

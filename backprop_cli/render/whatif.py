@@ -10,14 +10,14 @@ import numpy as np
 
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import UsageError
-from backprop_cli.language import plural
+from backprop_cli.language import later, plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import paths
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
 from backprop_cli.trace import Trace, downstream
 from backprop_cli.typed import read_number
 
-COLUMNS = ("was", "now", "change")
+COLUMNS = (later("was"), later("now"), later("change"))
 MOST_POINTS = 10_000
 FEW = 12
 """Values with more entries than this that moved are summarised."""
@@ -33,13 +33,16 @@ class Change(NamedTuple):
 
 def read_change(text: str, notation: Notation) -> Change:
     """A change as people write it, `W2[2,1]=-0.5`. Raises UsageError."""
-    address, equals, value = text.partition("=")
+    address, equals, value = text.replace("＝", "=").partition("=")
     if not equals:
-        raise UsageError(f"{text!r}: write a change as an address and a value, such as W2[2,1]=-0.5")
+        raise UsageError("{text!r}: write a change as an address and a value, such as W2[2,1]=-0.5", text=text)
     ref, place = read_address(address, notation)
     if place is None:
         example = notation.address(ref, (0,) * np.ndim(notation.trace[ref]))
-        raise UsageError(f"{text!r}: {ref} is a whole array; change one entry of it, such as {example}={value}")
+        raise UsageError(
+            "{text!r}: {ref} is a whole array; change one entry of it, such as {example}={value}",
+            text=text, ref=ref, example=example, value=value,
+        )  # fmt: skip
     return Change(ref, place, read_number(value))
 
 
@@ -49,9 +52,9 @@ def read_sweep(text: str) -> tuple[float, float, int]:
         low, high, count = text.split(":")
         found = read_number(low), read_number(high), int(count)
     except ValueError:
-        raise UsageError(f"{text!r}: write a sweep as LOW:HIGH:COUNT, such as -4:4:81") from None
+        raise UsageError("{text!r}: write a sweep as LOW:HIGH:COUNT, such as -4:4:81", text=text) from None
     if not (found[0] < found[1] and 2 <= found[2] <= MOST_POINTS):
-        raise UsageError(f"{text!r}: a sweep goes from low to high in 2 to {MOST_POINTS:,} points")
+        raise UsageError("{text!r}: a sweep goes from low to high in 2 to {most:,} points", text=text, most=MOST_POINTS)
     return found
 
 
@@ -92,10 +95,12 @@ class WhatIf:
         for number_, (ref, place, _) in enumerate(self.changes):
             for other, at, _ in self.changes[:number_]:
                 if (ref, place) == (other, at):
-                    raise UsageError(f"{self.notation.address(ref, place)} is changed twice")
+                    raise UsageError("{address} is changed twice", address=self.notation.address(ref, place))
                 first, second = (other, ref) if ref in downstream(self.trace.steps, [other]) else (ref, other)
                 if first != second and second in downstream(self.trace.steps, [first]):
-                    raise UsageError(f"{second} is computed from {first}; change one of them at a time")
+                    raise UsageError(
+                        "{second} is computed from {first}; change one of them at a time", second=second, first=first
+                    )
         for value in self.now.values():
             if not np.isfinite(value).all():
                 raise UsageError("with these numbers the step has no finite values")
@@ -127,26 +132,25 @@ class WhatIf:
         for ref, place, value in self.changes:
             was = self._number(self.trace.entry(ref, place))
             yield Fact(self.notation.entry(ref, place), f"{was} → {self._number(value)}")
-        yield Heading("WHAT MOVED")
+        yield Heading(tr("WHAT MOVED"))
         moved = dict(self.moved())
-        for title, refs in self._by_phase(moved).items():
-            yield Heading(title, 2)
+        for phase, refs in self._by_phase(moved).items():
+            yield Heading(tr(phase).capitalize(), 2)
             yield from self._table([(ref, place) for ref in refs for place in moved[ref] if len(moved[ref]) <= FEW])
             yield from (self._summary(ref, moved[ref]) for ref in refs if len(moved[ref]) > FEW)
-        yield Heading("WHAT DID NOT")
+        yield Heading(tr("WHAT DID NOT"))
         yield from self.still(moved)
-        yield Heading("THE LOSS")
+        yield Heading(tr("THE LOSS"))
         yield from self.loss()
 
     def _by_phase(self, refs: Iterable[str]) -> dict[str, list[str]]:
         """The values that moved, gathered by the phase of the step that made them."""
-        titles = {"forward": "Forward", "loss": "Loss", "backward": "Backward", "update": "Update"}
         refs = list(refs)
         phases: dict[str, list[str]] = {}
         for ref in refs:
             step = self.trace.producer(ref)
             if not (self.notation.trivial(ref) and "E" in refs):
-                phases.setdefault(titles[step.phase] if step else "Changed", []).append(ref)
+                phases.setdefault(step.phase if step else later("changed"), []).append(ref)
         return phases
 
     def _table(self, entries: list[tuple[str, tuple[int, ...]]]) -> Iterator[Block]:
@@ -156,15 +160,16 @@ class WhatIf:
             was, now = self.trace.entry(ref, place), np.asarray(self.now[ref])[place]
             rows.append(self.notation.entry(ref, place))
             cells.append(tuple(map(self._number, (was, now, now - was))))
-        names = tuple(tuple(f"{row}, {column}" for column in COLUMNS) for row in rows)
+        columns = tuple(map(tr, COLUMNS))
+        names = tuple(tuple(tr("{row}, {column}", row=row, column=column) for column in columns) for row in rows)
         if rows:
-            yield Matrix("", tuple(rows), COLUMNS, tuple(cells), names)
+            yield Matrix("", tuple(rows), columns, tuple(cells), names)
 
     def _summary(self, ref: str, places: list[tuple[int, ...]]) -> Fact:
         change = np.asarray(self.now[ref]) - np.asarray(self.trace[ref])
         most = max(places, key=lambda place: abs(change[place]))
-        where, by = self.notation.entry(ref, most), self._number(change[most])
-        text = f"{plural(len(places), 'number')} moved; most {where}, by {by}"
+        told = {"where": self.notation.entry(ref, most), "by": self._number(change[most])}
+        text = tr("{numbers} moved; most {where}, by {by}", numbers=plural(len(places), "number"), **told)
         return Fact(self.notation.name(ref), text, 4)
 
     def still(self, moved: dict[str, Any]) -> Iterator[Block]:
@@ -174,17 +179,19 @@ class WhatIf:
         steps = [step.ref for step in self.trace.steps if not self.notation.trivial(step.ref)]
         apart = [self.notation.name(ref) for ref in steps if ref not in reached]
         if apart:
-            yield Note(f"{', '.join(apart)}: not computed from what was changed.")
+            yield Note(tr("{names}: not computed from what was changed.", names=", ".join(apart)))
         same = [self.notation.name(ref) for ref in steps if ref in reached and ref not in moved and ref not in changed]
         if same:
-            yield Note(
-                f"{', '.join(same)}: computed from it, but came out the same; the change was stopped on the way."
+            text = tr(
+                "{names}: computed from it, but came out the same; the change was stopped on the way.",
+                names=", ".join(same),
             )
+            yield Note(text)
         partly = [self.notation.name(ref) for ref, places in moved.items() if len(places) < np.size(self.trace[ref])]
         if partly:
-            yield Note(f"Of {', '.join(partly)} only the entries above moved.")
+            yield Note(tr("Of {names} only the entries above moved.", names=", ".join(partly)))
         if not apart and not same and not partly:
-            yield Note("Everything that is computed moved.")
+            yield Note(tr("Everything that is computed moved."))
 
     def sweep(self, low: float, high: float, count: int) -> Plot:
         """L for `count` values of the one changed number from `low` to `high`, and the tangent at its present value."""
@@ -200,7 +207,9 @@ class WhatIf:
                 array[place] = x
                 ys.append(float(self.trace.replay("L", **{ref: array.copy()[()]})))
         if not np.isfinite(ys).all():
-            raise UsageError(f"L has no finite value everywhere from {low:g} to {high:g}; sweep a smaller range")
+            raise UsageError(
+                "L has no finite value everywhere from {low:g} to {high:g}; sweep a smaller range", low=low, high=high
+            )
         slope = self._slope(ref, place)
         tangent = tuple(loss + slope * (x - here) for x in xs)
         return Plot(
@@ -215,13 +224,14 @@ class WhatIf:
     def loss(self) -> Iterator[Block]:
         """The loss before and after, beside what the slopes promised."""
         was = float(self.trace["L"])
-        yield Fact("was", self._number(was))
-        yield Fact("now", f"{self._number(was + self.truth)}, a change of {self._number(self.truth)}")
-        yield Fact("the slope promised a change of", self._number(self.forecast))
+        now, change = self._number(was + self.truth), self._number(self.truth)
+        yield Fact(tr("was"), self._number(was))
+        yield Fact(tr("now"), tr("{now}, a change of {change}", now=now, change=change))
+        yield Fact(tr("the slope promised a change of"), self._number(self.forecast))
         if self.truth:
-            off = abs(self.forecast - self.truth) / abs(self.truth)
-            close = "close: the loss is nearly straight here" if off < 0.05 else "off: the loss bends on the way"
-            yield Note(f"The forecast is {close}.")
+            close = abs(self.forecast - self.truth) < 0.05 * abs(self.truth)
+            straight = tr("The forecast is close: the loss is nearly straight here.")
+            yield Note(straight if close else tr("The forecast is off: the loss bends on the way."))
 
     def _number(self, value: Any) -> str:
         return number(value, self.digits).text

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backprop_cli.language import plural
+from backprop_cli.language import plural, tr
 from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
 from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
@@ -70,7 +70,7 @@ class Why:
         if self.source:
             yield from self.ways()
             yield from self.cancelled()
-            yield Heading("IN WORDS")
+            yield Heading(tr("IN WORDS"))
             yield from map(Note, sentences(self.notation, self.source, self.place, self.digits))
             yield from self.nudge()
         yield from proof(self.notation, checks, self.digits)
@@ -79,15 +79,15 @@ class Why:
 
     def origin(self, ref: str, place: Place) -> Iterator[Block]:
         """The formula with the numbers put in, and then those of its sources, one level after the other."""
-        gradient = " (ITS GRADIENT)" if ref != self.ref and ref[0] == "d" else ""
-        yield Heading(f"WHERE IT COMES FROM{gradient}")
+        gradient = ref != self.ref and ref[0] == "d"
+        yield Heading(tr("WHERE IT COMES FROM (ITS GRADIENT)") if gradient else tr("WHERE IT COMES FROM"))
         if not self.trace.producer(ref):
-            yield Note("It is given.")
+            yield Note(tr("It is given."))
         level = [(ref, place)]
         for depth in range(self.depth + 1):
             level = [(ref, place) for ref, place in level if self.trace.producer(ref)]
             if depth and level:
-                yield Heading(f"Its sources, {plural(depth, 'step')} back", 2)
+                yield Heading(tr("Its sources, {steps} back", steps=plural(depth, "step")), 2)
             formula = ""
             for ref, place in level[:MOST_SOURCES]:
                 step = self._step(ref)
@@ -95,7 +95,7 @@ class Why:
                     yield Formula(formula)
                 yield worked_out(self.notation, step, place, self.digits)
             if len(level) > MOST_SOURCES:
-                yield Note(f"and {len(level) - MOST_SOURCES} more.")
+                yield Note(tr("and {more} more.", more=len(level) - MOST_SOURCES))
             level = list(dict.fromkeys(read for ref, place in level for read in self._reads(self._step(ref), place)))
 
     def _reads(self, step: Step, place: Place) -> Iterator[tuple[str, Place]]:
@@ -118,19 +118,26 @@ class Why:
         """A sketch, every path with its slopes as names and as numbers, and what they add up to."""
         found, name = self.paths, self.notation.entry(self.source, self.place)
         listed = [path for path in found.largest if path.product] or found.largest[:1]
-        yield Heading(f"FROM {name} TO {self._goal}: {_count(found, listed)}")
+        yield Heading(self._title(name, _count(found, listed)))
         yield sketch(self.notation, name, [path.links for path in listed])
-        for number_, path in enumerate(listed, 1):
+        labelled = [(tr("path {number}", number=count), path) for count, path in enumerate(listed, 1)]
+        for label, path in labelled:
             yield Formula(self._product(path, names=True))
-            yield Worked(f"path {number_}", self._product(path, names=False), self._signed(path.product))
+            yield Worked(label, self._product(path, names=False), self._signed(path.product))
         most = max(abs(path.product) for path in listed)
-        for number_, path in enumerate(listed, 1):
+        for label, path in labelled:
             share = abs(path.product) / most if most else 0
-            yield Gauge(f"path {number_}", self._signed(path.product), share, self._via(path))
+            yield Gauge(label, self._signed(path.product), share, self._via(path))
         if found.number > len(found.largest):
-            yield Fact("the others", self._signed(found.total - sum(path.product for path in found.largest)))
-        engine = self.trace[f"d{self.source}"]
-        yield Fact("total", f"{self._signed(found.total)}; the engine has {self._signed(engine[self.place])}")
+            yield Fact(tr("the others"), self._signed(found.total - sum(path.product for path in found.largest)))
+        total, engine = self._signed(found.total), self._signed(self.trace[f"d{self.source}"][self.place])
+        yield Fact(tr("total"), tr("{total}; the engine has {engine}", total=total, engine=engine))
+
+    def _title(self, name: str, count: str) -> str:
+        """From where to where, and by how many paths."""
+        if "E" in self.trace:
+            return tr("FROM {name} TO THE LOSS: {paths}", name=name, paths=count)
+        return tr("FROM {name} TO {goal}: {paths}", name=name, goal=self.trace.outcome, paths=count)
 
     def _product(self, path: Path, names: bool) -> str:
         """A path's slopes, multiplied: as a student would write them."""
@@ -154,7 +161,7 @@ class Why:
             for link in path.links
             if (link.step.ref[0] == "z" and link.step.phase == "forward" if network else link.step.ref != "L")
         ]
-        return f"through {' → '.join(between)}" if between else "straight to the end"
+        return tr("through {entries}", entries=" → ".join(between)) if between else tr("straight to the end")
 
     # --- more -------------------------------------------------------------------------------------------------------
 
@@ -174,11 +181,12 @@ class Why:
             del long.values[f"d{z}"]
             long.run(f"d{z}", inner_kernel, "backward", **{name: refs[name] for name in inner_kernel.operands})
         notation = Notation(long)
-        yield Heading("THE SLOPE THAT DOES NOT APPEAR")
-        yield Note(f"The slope of the {inner.name} is missing on purpose. {slope.kernel.doc} The long way says")
+        yield Heading(tr("THE SLOPE THAT DOES NOT APPEAR"))
+        told = {"activation": inner.name, "doc": tr(slope.kernel.doc)}
+        yield Note(tr("The slope of the {activation} is missing on purpose. {doc} The long way says", **told))
         for step in long.steps[-2:]:
             yield Formula(notation.formula(step))
-        yield Note("and the short way comes to the same:")
+        yield Note(tr("and the short way comes to the same:"))
         yield Formula(self.notation.formula(slope))
         place = self._output(z)
         for step in long.steps[-2:]:
@@ -197,14 +205,11 @@ class Why:
         """What raising the value a little does to the loss: what the slope promises, and what really happens."""
         name, slope = self.notation.entry(self.source, self.place), self.paths.total
         written = number(slope, self.digits).within(PRODUCT)
-        yield Heading(f"IF {name} WERE {NUDGE:g} LARGER")
-        yield Fact("the slope promises", f"{NUDGE:g}·{written} = {self._signed(NUDGE * slope)}")
-        yield Fact(f"{self._goal.lower() if 'E' in self.trace else self._goal} changes by", self._signed(self.truth))
-
-    @property
-    def _goal(self) -> str:
-        """What everything is differentiated for: the loss, or the expression's name."""
-        return "THE LOSS" if "E" in self.trace else self.trace.outcome
+        yield Heading(tr("IF {name} WERE {nudge:g} LARGER", name=name, nudge=NUDGE))
+        yield Fact(tr("the slope promises"), f"{NUDGE:g}·{written} = {self._signed(NUDGE * slope)}")
+        goal = self.trace.outcome
+        changes = tr("the loss changes by") if "E" in self.trace else tr("{goal} changes by", goal=goal)
+        yield Fact(changes, self._signed(self.truth))
 
     def _number(self, value: object) -> str:
         return number(value, self.digits).text
@@ -219,11 +224,13 @@ def _count(found: Paths, listed: Sequence[Path]) -> str:
     """How many paths there are, and how many of them are not listed, and why."""
     count = plural(found.number, "path")
     if found.number > len(found.largest):
-        return f"{count}, the {len(listed)} largest shown"
+        return tr("{paths}, the {shown} largest shown", paths=count, shown=len(listed))
     if not found.total and not any(path.product for path in listed):
-        return f"{count}, worth 0"
+        return tr("{paths}, worth 0", paths=count)
     zeros = found.number - len(listed)
-    return f"{count}, of which {zeros} {'is' if zeros == 1 else 'are'} worth 0" if zeros else count
+    if zeros == 1:
+        return tr("{paths}, of which 1 is worth 0", paths=count)
+    return tr("{paths}, of which {zeros} are worth 0", paths=count, zeros=zeros) if zeros else count
 
 
 def sketch(notation: Notation, name: str, routes: Sequence[tuple[Link, ...]]) -> Tree:

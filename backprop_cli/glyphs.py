@@ -6,7 +6,7 @@ encoding does not have, so that no command ever fails, or misaligns, for want of
 
 import re
 from functools import cache
-from textwrap import wrap
+from unicodedata import east_asian_width
 
 ASCII = {
     "∂L/∂z": "dL/dz", "∂L/∂": "d", "∂": "d", "m̂": "mhat", "v̂": "vhat", "\N{NO-BREAK SPACE}": " ",
@@ -15,7 +15,7 @@ ASCII = {
     "·": "*", "−": "-", "×": "x", "√": "sqrt", "≤": "<=", "≥": ">=", "≈": "~", "±": "+-", "→": "->", "∞": "inf",
     "σ′": "sigma'", "′": "_new", "²": "^2", "ᵀ": "^T", "½": "1/2", "⅓": "1/3", "‖": "|", "…": "...", "–": "-", "—": "-",
     "✓": "ok", "✗": "WRONG", "•": "*", "◆": "O", "─": "-", "━": "=", "│": "|",
-    "┬": "+",
+    "∙": ".", "┬": "+",
     "┐": "+", "┘": "+", "┤": "+", "┴": "+", "┼": "+", "├": "+", "└": "+", "█": "#", "“": '"', "”": '"', "’": "'",
     **dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)),
 }  # fmt: skip
@@ -37,26 +37,29 @@ CONTROL = {
 """Characters that would steer a terminal, and the escapes by which they are shown instead."""
 
 
-def spell(text: str, encoding: str = "ascii") -> str:
-    """`text` with each sign that `encoding` lacks in its ASCII spelling: `∂L/∂W₁` is `dW1`, `Σᵢ` is `sum_i`."""
-    if fits(text, encoding):
+def spell(text: str, encoding: str = "ascii", simple: bool = False) -> str:
+    """`text` with each sign that `encoding` lacks in its ASCII spelling: `∂L/∂W₁` is `dW1`, `Σᵢ` is `sum_i`.
+
+    With `simple`, every sign is spelled out, and only the letters of a language such as Chinese stay as they are.
+    """
+    signs = "ascii" if simple else encoding
+    if fits(text, signs):
         return text
-    text = re.sub(
-        SUBSCRIPT, lambda run: _kept(run[0], encoding) or "_" + "".join(LETTERS[sign] for sign in run[0]), text
-    )
-    text = re.sub(SIGN, lambda sign: _kept(sign[0], encoding) or ASCII[sign[0]], text)
-    return text if fits(text, encoding) else text.encode(encoding, "backslashreplace").decode(encoding)
+    text = re.sub(SUBSCRIPT, lambda run: _kept(run[0], signs) or "_" + "".join(LETTERS[sign] for sign in run[0]), text)
+    text = re.sub(SIGN, lambda sign: _kept(sign[0], signs) or ASCII[sign[0]], text)
+    return text if fits(text, signs) else "".join(_letter(character, signs, encoding) for character in text)
+
+
+def _letter(character: str, signs: str, encoding: str) -> str:
+    """A character that is no sign of ours: as it is if it may be shown, else as an escape."""
+    language = east_asian_width(character) in ("W", "F")
+    shown = fits(character, signs) or (language and fits(character, encoding))
+    return character if shown else character.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def visible(text: str) -> str:
     """`text` with control characters shown as escapes, so that no string we were handed can steer the terminal."""
     return text.translate(CONTROL)
-
-
-def fold(text: str, width: int, first: str = "", rest: str = "  ") -> list[str]:
-    """`text` in lines of at most `width` characters, begun with `first` and `rest`; a no-break space holds together."""
-    lines = wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [first]
 
 
 @cache
