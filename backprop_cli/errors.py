@@ -40,7 +40,8 @@ class InputError(BackpropError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name nobody knows, with the nearest names that somebody does."""
     choices = sorted(known)
-    near = get_close_matches(name, choices, n=2)
+    folded = {choice.lower(): choice for choice in reversed(choices)}
+    near = [folded[match] for match in get_close_matches(name.lower(), folded, n=2)]
     hint = (
         tr("did you mean {near}?", near=tr(" or ").join(near))
         if near

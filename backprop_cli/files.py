@@ -47,8 +47,22 @@ def read_text(path: str) -> str:
 
 def read_json(path: str) -> Any:
     """A JSON document."""
+    return _json(read_text(path), path)
+
+
+def read_table(path: str) -> dict[str, Any]:
+    """A TOML or JSON file (by its ending; standard input may be either) whose top level has named values."""
+    text = read_text(path)
+    json_like = path.endswith(".json") or (path == "-" and text.lstrip().startswith("{"))
+    table = _json(text, path) if json_like else _toml(text, path)
+    if not isinstance(table, dict):
+        raise InputError('{path}: expected named values such as net = "3-4-2" at the top level', path=path)
+    return table
+
+
+def _json(text: str, path: str) -> Any:
     try:
-        return json.loads(read_text(path), object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once)
     except _Twice as twice:
         raise InputError("{path}: {name} is given twice", path=path, name=twice) from None
     except json.JSONDecodeError as error:
@@ -61,29 +75,22 @@ def read_json(path: str) -> Any:
         ) from None
     except RecursionError:
         raise InputError("{path}: nested too deeply", path=path) from None
+    except ValueError:
+        raise InputError("{path}: holds a whole number with too many digits", path=path) from None
 
 
-def read_table(path: str) -> dict[str, Any]:
-    """A TOML or JSON file (by its ending; standard input may be either) whose top level has named values."""
-    if path.endswith(".json"):
-        table = read_json(path)
-    else:
-        text = read_text(path)
-        try:
-            table = json.loads(text) if path == "-" and text.lstrip().startswith("{") else tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            reason, _, place = str(error).partition(" (at ")
-            line = place.removeprefix("line ").partition(",")[0]
-            where = f"{path}:{line}" if line.isdigit() else path
-            raise InputError("{path}: not valid TOML: {why}", path=where, why=_told(reason)) from None
-        except json.JSONDecodeError as error:
-            where = f"{path}:{error.lineno}"
-            raise InputError("{path}: not valid JSON: {why}", path=where, why=tr(error.msg)) from None
-        except RecursionError:
-            raise InputError("{path}: nested too deeply", path=path) from None
-    if not isinstance(table, dict):
-        raise InputError('{path}: expected named values such as net = "3-4-2" at the top level', path=path)
-    return table
+def _toml(text: str, path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason, _, place = str(error).partition(" (at ")
+        line = place.removeprefix("line ").partition(",")[0]
+        where = f"{path}:{line}" if line.isdigit() else path
+        raise InputError("{path}: not valid TOML: {why}", path=where, why=_told(reason)) from None
+    except RecursionError:
+        raise InputError("{path}: nested too deeply", path=path) from None
+    except ValueError:
+        raise InputError("{path}: holds a whole number with too many digits", path=path) from None
 
 
 def _told(reason: str) -> str:

@@ -74,7 +74,7 @@ def speak(wish: Wish) -> None:
     """Use a language from now on, for Click's own sentences as well; English where the output lacks the letters."""
     global _now
     _now = wish if _shown(wish.language) else Wish("en", f"encoding {sys.stdout.encoding}")
-    if _now.language != "en":
+    if _now.language != "en" or "gettext" in sys.modules:
         _tell_gettext(_now.language)
 
 
@@ -128,7 +128,7 @@ def _shown(language: str) -> bool:
 
 def _tell_gettext(language: str) -> None:
     """Click asks gettext, and gettext the environment."""
-    import gettext  # takes a moment, and English does without
+    import gettext  # takes a moment, and the English greeting does without
 
     os.environ["LANGUAGE"] = language
     gettext.bindtextdomain(DOMAIN, LOCALE)

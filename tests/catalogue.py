@@ -101,7 +101,7 @@ def help_texts() -> Iterator[str]:
         assert command
         yield from (paragraph for paragraph in paragraphs(command) if not paragraph.startswith("\b"))
         with command.context_class(command) as inside:
-            for param in command.get_params(inside):
+            for param in command.params:
                 if isinstance(param, click.Option):
                     yield from (param.help or "", getattr(param, "group", "Options"))
                 yield param.metavar or (
@@ -131,7 +131,9 @@ def catalogue() -> Catalog:
 
 def updated(old: Catalog) -> Catalog:
     """The catalogue of today's sentences, with the translations that the old one has for them."""
-    new = Catalog("zh", "backprop", project="backprop", header_comment="# backprop in Chinese.", fuzzy=False)
+    dates = {"creation_date": old.creation_date, "revision_date": old.creation_date}
+    names = dict.fromkeys(("copyright_holder", "msgid_bugs_address", "last_translator", "language_team"), "backprop")
+    new = Catalog("zh", "backprop", "# backprop in Chinese.", "backprop", "1", fuzzy=False, **dates, **names)
     for key, place in sentences():
         known = old.get(key)
         new.add(key, known.string if known else "", [(place, None)])

@@ -405,3 +405,17 @@ def test_nice_numbers_have_two_decimals_and_are_never_zero() -> None:
     np.testing.assert_allclose(weights, weights.round(2), atol=1e-12)
     assert (weights != 0).all()
     assert abs(weights).max() <= 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("p.json", '{"net": "3-4-2", "seed": %s}'), ("p.toml", 'net = "3-4-2"\nseed = %s')]
+)
+def test_a_number_with_thousands_of_digits_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text % ("1" * 5000))
+    with pytest.raises(InputError, match="too many digits"):
+        bp.step(str(tmp_path / name))
+
+
+def test_a_name_in_the_wrong_case_gets_the_right_one() -> None:
+    with pytest.raises(UsageError, match="did you mean W1"):
+        bp.step("mazur").why("w1[1,1]")

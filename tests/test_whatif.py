@@ -134,11 +134,17 @@ def test_the_report_says_what_moved_what_did_not_and_why() -> None:
     assert "now: 0.331641, a change of 0.0332704" in text
 
 
+def test_a_change_to_the_present_value_is_told() -> None:
+    text = text_of(bp.step("mazur"), "W1[1,1]=0.15")
+    assert "Nothing changes: it has this value already." in text
+    assert "came out the same" not in text
+
+
 def test_a_change_that_is_stopped_on_the_way_is_told() -> None:
     run = bp.step("1 dense1 relu dense1", x=[1], params={"W1": [[-1]], "b1": [0]})
     text = " ".join(text_of(run, "W1[1,1]=-2").split())
     assert "a₁, z₂, a₂, L" in text
-    assert "came out the same; the change was stopped on the way" in text
+    assert "came out the same; the change was stopped at a₁, δ₁." in text
     assert run.whatif("W1[1,1]=-2").truth == 0
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from backprop_cli.language import tr
 from backprop_cli.lines import cells
 from backprop_cli.notation import number
-from backprop_cli.render.blocks import Plot
+from backprop_cli.render.blocks import Plot, labelled
 
 ROWS = 14
 FONT = 'font-family="sans-serif" font-size="14"'
@@ -53,6 +53,8 @@ def facts(plot: Plot) -> Iterator[str]:
         x = f"{plot.x_name} = {number(plot.xs[at], 6).text}"
         y = f"{plot.y_name} = {number(plot.ys[at], 6).text}"
         yield tr("{what}: {x} gives {y}", what=what, x=x, y=y)
+    rise = (plot.tangent[-1] - plot.tangent[0]) / (plot.xs[-1] - plot.xs[0])
+    yield labelled(tr("slope of the tangent at present"), number(rise, 6).text)
 
 
 def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:

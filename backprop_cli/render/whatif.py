@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -180,18 +180,28 @@ class WhatIf:
         apart = [self.notation.name(ref) for ref in steps if ref not in reached]
         if apart:
             yield Note(tr("{names}: not computed from what was changed.", names=", ".join(apart)))
-        same = [self.notation.name(ref) for ref in steps if ref in reached and ref not in moved and ref not in changed]
-        if same:
-            text = tr(
-                "{names}: computed from it, but came out the same; the change was stopped on the way.",
-                names=", ".join(same),
+        same = [ref for ref in steps if ref in reached and ref not in moved and ref not in changed]
+        if not moved:
+            yield Note(tr("Nothing changes: it has this value already."))
+        elif same:
+            yield Note(
+                tr(
+                    "{names}: computed from it, but came out the same; the change was stopped at {stops}.",
+                    names=", ".join(map(self.notation.name, same)),
+                    stops=", ".join(self._stops(same, moved)),
+                )
             )
-            yield Note(text)
         partly = [self.notation.name(ref) for ref, places in moved.items() if len(places) < np.size(self.trace[ref])]
         if partly:
             yield Note(tr("Of {names} only the entries above moved.", names=", ".join(partly)))
         if not apart and not same and not partly:
             yield Note(tr("Everything that is computed moved."))
+
+    def _stops(self, same: list[str], moved: Collection[str]) -> Iterator[str]:
+        """The values that read one that moved, and yet came out the same: a ReLU that is off, say."""
+        for step in self.trace.steps:
+            if step.ref in same and not set(step.operands.values()).isdisjoint(moved):
+                yield self.notation.name(step.ref)
 
     def sweep(self, low: float, high: float, count: int) -> Plot:
         """L for `count` values of the one changed number from `low` to `high`, and the tangent at its present value."""
