@@ -20,10 +20,12 @@ __all__ = ["BackpropError", "Run", "__version__", "check", "step"]
 HOMES = {
     "api": ("Run", "check", "step"),
     "errors": ("BackpropError",),
+    "keeping": ("Keep",),
     "play": ("Play",),
     "problem_file": ("preset_names",),
     "render.as_json": ("check_document", "step_document", "whatif_document", "why_document"),
     "render.blocks": ("facts",),
+    "render.curves": ("curves_svg",),
     "render.history": ("History",),
     "render.output": ("Output",),
     "render.plot": ("plot_svg",),
@@ -31,7 +33,13 @@ HOMES = {
     "render.report": ("View",),
     "render.measure": ("ambiguous_width",),
     "render.screen": ("look_at", "wants_colour"),
+    "render.training": ("TrainingReport", "train_document"),
+    "render.watch": ("watch",),
     "render.whatif": ("read_sweep",),
+    "session": ("begin", "train"),
+    "training": ("Recipe",),
+    "render.variations": ("federated", "private", "shards"),
+    "variations": ("Federated", "Private", "Shards", "read_privacy"),
     "verdict": ("WITNESSES", "Checks", "worst_first"),
 }
 """Where each name lives. Those not in `__all__` are for the commands, which load only what they use."""

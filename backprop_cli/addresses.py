@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,14 +21,16 @@ SHAPE = re.compile(r"(?P<name>[^\[\]\s]+)\s*(\[(?P<index>[^\[\]]*)\])?")
 def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | None]:
     """The value that an address names, and the entry (from 0); None if it names the whole value. Raises UsageError."""
     trace = notation.trace
-    match = SHAPE.fullmatch(_typed(text))
+    match = SHAPE.fullmatch(_typed(text, trace))
     if not match:
         raise UsageError("cannot read the address {text!r}; write it like W1[2,3], z2[1], delta1[2] or L", text=text)
-    ref = _find(match["name"], trace)
+    ref = _find(match["name"], notation)
     shape = np.shape(trace[ref])
     if match["index"] is None:
         only = not shape or (notation.single and notation.axes.get(ref) == ("n",))
         return ref, (0,) * len(shape) if only else None
+    if not shape:
+        raise UsageError("{text}: {name} is a single number; leave the index out", text=text, name=match["name"])
     try:
         places = [int(part) for part in re.split(r"[,;]", match["index"])]
     except ValueError:
@@ -55,23 +58,39 @@ def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | 
     return ref, tuple(place - 1 for place in places)
 
 
-def _typed(text: str) -> str:
+def _typed(text: str, trace: Trace) -> str:
     """The signs of the whiteboard as they are typed: `∂L/∂W₁′` is dW1_new."""
     plain = unicodedata.normalize("NFKC", text.strip())
-    plain = re.sub(r"(∂L/∂|dL/d)", "d", plain)
+    plain = re.sub(r"\((\d+)\)", r"@\1", plain)  # what was ⁽²⁾
+    plain = re.sub(rf"[∂d](L|{re.escape(trace.outcome)})/[∂d]", "d", plain)
+    name = plain.partition("[")[0]
+    if name in trace or name.removeprefix("d") == trace.outcome:
+        return plain
     for word, sign in {"delta": "δ", **GREEK}.items():
         plain = plain.replace(sign, word)
-    return re.sub(r"^(mhat|vhat|[a-z])_(?=[Wb]\d)", r"\1", re.sub(r"[′']", "_new", plain))
+    return re.sub(r"^(mhat|vhat|[a-z])_(?=[A-Za-z]\d)", r"\1", re.sub(r"[′']", "_new", plain))
 
 
-def _find(name: str, trace: Trace) -> str:
-    """The value that people mean: aL is the last layer's output, m1 what the optimizer remembers of W1's gradients."""
-    ref = canonical(name)
-    if ref in trace:
-        return ref
+def _find(name: str, notation: Notation) -> str:
+    """The value that people mean: aL is the last layer's output, m1 what the optimizer remembers of W1's gradients.
+
+    The result of an expression goes by its own name.
+    """
+    trace = notation.trace
+    own = {trace.outcome: "L", f"d{trace.outcome}": "dL"}
+    for ref in (own.get(name, name), canonical(name)):
+        if ref in trace:
+            return ref
     layers = sum(re.fullmatch(r"z\d+", known) is not None for known in trace.values)
     if name.endswith("L") and (last := canonical(f"{name[:-1]}{layers}")) in trace:
         return last
     if (found := re.fullmatch(r"([a-z]+)(\d+)", name)) and (slot := f"{found[1]}W{found[2]}") in trace:
         return f"{slot}_new" if f"{slot}_new" in trace else slot
-    raise unknown("value", name, trace.values)
+    raise unknown("value", name, _known(notation))
+
+
+def _known(notation: Notation) -> Iterator[str]:
+    """The names that people see: no constants, no parts of a gradient, and none that is 1 by definition."""
+    for ref in notation.trace.values:
+        if not (ref in notation.ones or ref[0].isdigit() or re.search(r"_\d", ref)):
+            yield notation.trace.outcome if ref == "L" else ref

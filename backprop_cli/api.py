@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from io import StringIO
 from typing import Any
 
@@ -21,6 +22,7 @@ from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.expression import Expression, read_expression
 from backprop_cli.language import tr
 from backprop_cli.notation import Notation
+from backprop_cli.paths import completed, unfused
 from backprop_cli.problem import Problem, load
 from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
@@ -37,6 +39,8 @@ SAMPLE = 200
 """Of a larger one, so many entries of each gradient."""
 QUICK, PATIENT = 80, 2000
 """How much algebra a step, and an exhaustive check, may ask for: units times their uses in the composed loss."""
+MOST_PATHS = 400
+"""The most paths of one number that algebra is asked about, at a few hundredths of a second each."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,8 +105,7 @@ class Run:
     @property
     def loss_after(self) -> float:
         """The loss once the step is taken."""
-        after = self._network.after(self.trace)
-        return float(after.network.forward(after.params, after.x, after.y)["L"])
+        return float(self._network.after(self.trace).forward()["L"])
 
     def walk(self, steps: int) -> Iterator[Run]:
         """This run and those that follow, so many in all."""
@@ -151,16 +154,25 @@ class Run:
 
     def why(self, address: str, digits: int = 6, most: int = 8, depth: int = 1) -> Why:
         """The explanation of one number; `address` as people write it, W1[2,3] or delta1[2]. Raises UsageError."""
-        ref, place = read_address(address, Notation(self.trace))
+        trace = self._whole
+        notation = Notation(trace)
+        ref, place = read_address(address, notation)
         if place is None:
-            shape = np.shape(self.trace[ref])
+            shape = np.shape(trace[ref])
             raise UsageError(
                 "{address} is a whole array of shape {shape}; ask about one entry, such as {example}",
                 address=address,
                 shape=shape,
-                example=Notation(self.trace).address(ref, (0,) * len(shape)),
+                example=notation.address(ref, (0,) * len(shape)),
             )
-        return Why(self.trace, ref, place, digits, most, depth)
+        return Why(trace, ref, place, digits, most, depth)
+
+    @cached_property
+    def _whole(self) -> Trace:
+        """The tape with the gradients of all that can be asked about: of the inputs and the targets too."""
+        if isinstance(self.problem, Expression):
+            return self.trace
+        return completed(self.trace, [*self.problem.params, "x", "y"])
 
     def whatif(self, *changes: str, digits: int = 6) -> WhatIf:
         """This step with some numbers changed, each written like `W2[2,1]=-0.5`. Raises UsageError."""
@@ -170,11 +182,19 @@ class Run:
     def checks_of(self, why: Why) -> Iterator[Check]:
         """What the witnesses say about the one gradient that an explanation is about, if there is one."""
         if why.source:
-            yield numeric.finite_difference(self.trace, why.source, why.place)
-            yield numeric.complex_step(self.trace, why.source, why.place)
+            trace = unfused(why.trace, why.source)
+            yield numeric.finite_difference(trace, why.source, why.place)
+            yield numeric.complex_step(trace, why.source, why.place)
+            if why.paths.number > MOST_PATHS:
+                reason = tr(
+                    "along {count:,} paths algebra would take too long; the other witnesses have no such limit",
+                    count=why.paths.number,
+                )
+                yield skipped(trace, f"d{why.source}", "symbolic", reason)
+                return
             from backprop_cli.symbolic import Sympy
 
-            yield Sympy(self.trace).check(why.source, why.place)
+            yield Sympy(trace).check(why.source, why.place)
 
     def compare(self, path: str) -> list[Check]:
         """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""

@@ -14,6 +14,7 @@ from backprop_cli.commands.options import lang_option
 from backprop_cli.errors import BackpropError, InputError, unknown
 from backprop_cli.glyphs import spell, visible
 from backprop_cli.language import tr
+from backprop_cli.lines import fold, terminal_width
 from backprop_cli.welcome import COMMANDS, greeting
 
 STOPPED = 130
@@ -91,14 +92,16 @@ def run(arguments: list[str]) -> int:
 
 
 def _told(error: click.ClickException) -> str:
-    """Click's own sentence, with the full stop of the language."""
-    text = error.format_message()
+    """Click's own sentences, with the full stop of the language; Click joins them by a blank, Chinese by none."""
+    text = error.format_message().replace("。 ", "。")
     return tr("{sentence}.", sentence=text[:-1]) if text.endswith(".") else text
 
 
 def complain(message: str) -> None:
-    """One message on standard error, in signs that it has."""
-    print(spell(visible(message), sys.stderr.encoding or "ascii"), file=sys.stderr)
+    """One message on standard error, in signs that it has: one line, which is folded only at a terminal."""
+    text = spell(visible(message), sys.stderr.encoding or "ascii")
+    lines = fold(text, terminal_width(sys.stderr)) if sys.stderr.isatty() else [text]
+    print(*lines, sep="\n", file=sys.stderr)
 
 
 def report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +19,10 @@ import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Kernel
+from backprop_cli.language import tr
 from backprop_cli.layers import KERNELS
-from backprop_cli.trace import Trace, backward
-from backprop_cli.typed import read_number
+from backprop_cli.trace import Step, Trace, backward
+from backprop_cli.typed import keyed, read_number
 
 BINARY = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power"}
 UNARY = {
@@ -27,9 +30,12 @@ UNARY = {
     "sqrt": "square_root", "abs": "absolute", "sigmoid": "sigmoid", "relu": "relu",
 }  # fmt: skip
 EXAMPLE = '--expr "f = (x + y) * z" --at x=-2,y=5,z=-4'
-LONGEST = 1000
-TAKEN = re.compile(r"d?v\d+|d[LE]")
-"""The names of the steps and of their gradients."""
+LONGEST, MOST = 1000, 100
+"""The most characters of an expression, and the most numbers, variables and operations in it."""
+TAKEN = re.compile(r"d?v\d+|d?[LEJ]\d*")
+"""The names of the steps, of losses, and of their gradients."""
+LARGEST = sys.float_info.max
+SEPARATORS = str.maketrans("；;，、＝", ",,,,=")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,11 @@ class Expression:
     name: str
     tree: ast.expr
     params: Mapping[str, float]
+
+    @property
+    def words(self) -> dict[int, list[str]]:
+        """It has no layers."""
+        return {}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -68,19 +79,31 @@ class Expression:
 
     def run(self) -> Trace:
         """Forward, then backward. Raises UsageError where a step has no finite value."""
-        trace = Trace(**self.params)
+        trace = Trace(**{name: np.float64(value) for name, value in self.params.items()})
         trace.outcome = self.name
         with np.errstate(all="ignore"):
             self._record(self.tree, trace, last=True)
             backward(trace, self.params)
         for step in trace.steps:
             if not np.isfinite(trace[step.ref]):
-                raise UsageError(
-                    "{kernel} has no finite value here ({ref}); choose other numbers",
-                    kernel=step.kernel.name,
-                    ref=step.ref,
-                )
+                raise self._fault(trace, step)
         return trace
+
+    def _fault(self, trace: Trace, step: Step) -> UsageError:
+        """What to say of a step that has no finite value, in names that people see."""
+        if step.phase == "forward":
+            return UsageError(
+                "{kernel} has no finite value here ({ref}); choose other numbers",
+                kernel=_said(step.kernel),
+                ref=self.name if step.ref == "L" else step.ref,
+            )
+        differentiated = (other.kernel for other in trace.steps if step.kernel in other.kernel.gradients.values())
+        name = step.ref[1:].partition("_")[0]
+        kernel = next(differentiated, KERNELS["add"])
+        told = {"kernel": _said(kernel), "name": name, "value": float(trace[name])}
+        if np.isnan(trace[step.ref]):
+            return UsageError("{kernel}: the slope is not defined at {name} = {value:g}; choose other numbers", **told)
+        return UsageError("{kernel}: the slope is infinite at {name} = {value:g}; choose other numbers", **told)
 
     def _record(self, node: ast.expr, trace: Trace, last: bool = False) -> str:
         """Put a part of the expression on the tape. Returns the name of its value."""
@@ -99,38 +122,54 @@ class Expression:
 
 def read_expression(text: str, at: str) -> Expression:
     """`f = (x + y) * z` with `x=-2,y=5,z=-4`. Raises UsageError."""
+    text = keyed(text).strip()
     left, equals, right = text.partition("=")
     name = left.strip() if equals else "f"
-    try:
-        if len(text) > LONGEST:
-            raise ValueError("too long")
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse((right if equals else text).strip().replace("^", "**"), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise UsageError(
-            "cannot read the expression {text!r}; write it like {example}", text=text, example=EXAMPLE
-        ) from None
-    if not name.isidentifier():
-        raise UsageError(
-            "{name!r} cannot be the name of a value; write the expression like {example}", name=name, example=EXAMPLE
-        )
+    tree = _parsed(text, right if equals else text)
     variables = list(dict.fromkeys(_variables(tree)))
-    if isinstance(tree, ast.Name | ast.Constant) or not variables:
-        raise UsageError(
-            "{text!r} has nothing to differentiate; write an expression like {example}", text=text, example=EXAMPLE
-        )
+    _check_names(name, variables)
+    told = {"text": text, "example": EXAMPLE}
+    if not variables:
+        raise UsageError("{text!r} has nothing to differentiate; write an expression like {example}", **told)
+    if isinstance(tree, ast.Name):
+        raise UsageError("{text!r} is just a variable, with slope 1; add an operation, as in {example}", **told)
     values = _values(at)
     for variable in variables:
         if variable not in values:
             raise UsageError("{name} has no value; give it with --at {name}=1", name=variable)
-        if "_" in variable or variable in ("L", "E", name) or TAKEN.fullmatch(variable) or variable[1:] in variables:
-            raise UsageError(
-                "{name} cannot be the name of a variable, the tape uses it; call it something else", name=variable
-            )
     for given in values:
         if given not in variables:
             raise unknown("variable", given, variables)
-    return Expression(text.strip(), name, tree, {variable: np.float64(values[variable]) for variable in variables})
+    return Expression(text, name, tree, {variable: values[variable] for variable in variables})
+
+
+def _parsed(text: str, right: str) -> ast.expr:
+    """The right side of an expression as a tree, not larger than the program can follow. Raises UsageError."""
+    try:
+        if len(text) <= LONGEST:
+            with warnings.catch_warnings(action="ignore"):
+                tree = ast.parse(right.strip().replace("^", "**"), mode="eval").body
+            if sum(isinstance(node, ast.expr) for node in ast.walk(tree)) <= MOST:
+                return tree
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise UsageError(
+            "cannot read the expression {text!r}; write it like {example}", text=text, example=EXAMPLE
+        ) from None
+    raise UsageError("the expression is too long; {most} numbers, variables and operations are the most", most=MOST)
+
+
+def _check_names(result: str, variables: list[str]) -> None:
+    """Raises UsageError for a name that something else on the tape has: v1, a loss, or dx where x is a variable."""
+    slopes = {f"d{name}" for name in (*variables, result)}
+    if not result.isidentifier() or (TAKEN.fullmatch(result) and result[0] in "dv") or result in slopes:
+        raise UsageError(
+            "{name!r} cannot be the name of a value; write the expression like {example}", name=result, example=EXAMPLE
+        )
+    for variable in variables:
+        if "_" in variable or variable == result or TAKEN.fullmatch(variable) or variable in slopes:
+            raise UsageError(
+                "{name} cannot be the name of a variable, the tape uses it; call it something else", name=variable
+            )
 
 
 def operation(node: ast.expr) -> tuple[Kernel, list[ast.expr]]:
@@ -142,9 +181,13 @@ def operation(node: ast.expr) -> tuple[Kernel, list[ast.expr]]:
             return KERNELS["negative"], [arg]
         case ast.Call(func=ast.Name(id="max"), args=[p, q], keywords=[]):
             return KERNELS["larger"], [p, q]
+        case ast.Call(func=ast.Name(id="max")):
+            raise UsageError("max takes two values, as in max(x, 0)")
         case ast.Call(func=ast.Name(id=name), args=[arg], keywords=[]) if name in UNARY:
             return KERNELS[UNARY[name]], [arg]
-        case ast.Call(func=ast.Name(id=name)) if name not in UNARY and name != "max":
+        case ast.Call(func=ast.Name(id=name)) if name in UNARY:
+            raise UsageError("{name} takes one value, as in {name}(x)", name=name)
+        case ast.Call(func=ast.Name(id=name)):
             raise unknown("function", name, [*UNARY, "max"])
     raise UsageError(
         "{part!r} is not allowed in an expression; it may use + - * / **, max and {functions}",
@@ -158,16 +201,21 @@ def _variables(node: ast.expr) -> list[str]:
     match node:
         case ast.Name(id=name):
             return [name]
-        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool) and abs(value) <= LARGEST:
             return []
     return [name for arg in operation(node)[1] for name in _variables(arg)]
 
 
+def _said(kernel: Kernel) -> str:
+    """What an operation is called: square root."""
+    return tr(kernel.name.replace("_", " "))
+
+
 def _values(at: str) -> dict[str, float]:
     values: dict[str, Any] = {}
-    for part in filter(None, at.replace(";", ",").split(",")):
+    for part in filter(None, at.translate(SEPARATORS).split(",")):
         name, equals, value = part.partition("=")
         if not equals:
             raise UsageError("--at {part!r}: write values like x=-2,y=5", part=part)
-        values[name.strip()] = read_number(value)
+        values[unicodedata.normalize("NFKC", name).strip()] = read_number(value)
     return values

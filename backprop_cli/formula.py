@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import ShapeError
+from backprop_cli.indices import computed, fitting, letters, reads, where
 from backprop_cli.language import tr
-from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size, parse, walk
+from backprop_cli.syntax import AXES, Apply, Axis, Entry, Node, Number, Pick, Reduce, Size, parse, walk
 
 Algebra = Mapping[str, Callable[..., Any]]
 """What each operator means, and each literal number: on floats, on symbols, on written terms."""
@@ -45,7 +46,7 @@ NUMBERS: Algebra = {
     "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
     "erf": lambda p: np.float64(math.erf(p)), "max": max, "min": min, "where": lambda c, p, q: p if c else q,
     ">": _compare(operator.gt), "<": _compare(operator.lt), ">=": _compare(operator.ge), "<=": _compare(operator.le),
-    "sum": sum, "mean": _mean,
+    "==": _compare(operator.eq), "sum": sum, "mean": _mean, "largest": max,
     "number": lambda number: number,
 }  # fmt: skip
 
@@ -60,7 +61,7 @@ class Formula:
         return self.text
 
     @cached_property
-    def _sides(self) -> tuple[Entry, Node]:
+    def _parsed(self) -> tuple[Entry, Node, dict[str, str]]:
         return parse(self.text)
 
     @property
@@ -71,12 +72,12 @@ class Formula:
     @property
     def target(self) -> Entry:
         """What the formula defines: the left side."""
-        return self._sides[0]
+        return self._parsed[0]
 
     @property
     def tree(self) -> Node:
         """What it is defined as: the right side."""
-        return self._sides[1]
+        return self._parsed[1]
 
     @cached_property
     def reads(self) -> tuple[Entry, ...]:
@@ -84,9 +85,32 @@ class Formula:
         return tuple(dict.fromkeys(node for node in walk(self.tree) if isinstance(node, Entry)))
 
     @cached_property
+    def indexed(self) -> frozenset[str]:
+        """The names of what indices and sizes are computed from: a stride, tokens."""
+        places = (place for entry in self.reads for place in entry.axes)
+        return frozenset((*self.bounds.values(), *(entry.name for place in places for entry in reads(place))))
+
+    @property
+    def bounds(self) -> dict[str, str]:
+        """The axes whose size is a number among the operands, and its name."""
+        return self._parsed[2]
+
+    @cached_property
     def operands(self) -> tuple[str, ...]:
         """The names the right side reads, each once."""
-        return tuple(dict.fromkeys(entry.name for entry in self.reads))
+        return tuple(dict.fromkeys((*(entry.name for entry in self.reads), *self.bounds.values())))
+
+    @cached_property
+    def picks(self) -> dict[str, tuple[str, int]]:
+        """The operands that are read at one place of an axis only: the axis, and that place (from 0)."""
+        nodes = (node for node in walk(self.tree) if isinstance(node, Pick))
+        terms = ((node.axis, place, arg) for node in nodes for place, arg in enumerate(node.args))
+        return {node.name: (axis, place) for axis, place, arg in terms for node in walk(arg) if isinstance(node, Entry)}
+
+    @cached_property
+    def counted(self) -> dict[str, int]:
+        """The axes along which something is picked, and how many there are to pick from."""
+        return {node.axis: len(node.args) for node in walk(self.tree) if isinstance(node, Pick)}
 
     @cached_property
     def functions(self) -> frozenset[str]:
@@ -98,17 +122,30 @@ class Formula:
         return next(entry.axes for entry in (*self.reads, self.target) if entry.name == operand)
 
     def spread(self, letters: tuple[str, ...]) -> Formula:
-        """The same line with `...` written out: for ('n', 'o'), `a[...] = tanh(z[...])` is `a[n,o] = tanh(z[n,o])`."""
-        plain = ",".join(letters)
+        """The same line with `...` written out: for ('n', 'o'), `a[...] = tanh(z[...])` is `a[n,o] = tanh(z[n,o])`.
+
+        A letter that is the name of a value already, such as Adam's v, makes room for another.
+        """
+        taken = {*self.operands, self.name}
+        free = iter(sorted(AXES - taken - set(letters)))
+        plain = ",".join(next(free) if letter in taken else letter for letter in letters)
         return Formula(self.text.replace("...", plain).replace("[,", "[").replace("[]", ""))
 
-    def bind(self, shapes: Mapping[str, tuple[int, ...]], **given: int) -> dict[str, Any]:
+    def sizes(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The size of every axis, read off the operands' values, and what computed indices need besides."""
+        return self.bind(
+            {name: np.shape(value) for name, value in values.items()}, **{name: values[name] for name in self.indexed}
+        )
+
+    def bind(self, shapes: Mapping[str, tuple[int, ...]], **given: Any) -> dict[str, Any]:
         """The size of every axis (for `...` a tuple of sizes), read off the operands' shapes.
 
-        A gradient has the shape of what it is the gradient of, so the target `dW[o,i]` reads W's shape too. Raises
-        ShapeError where two operands disagree, naming both and the axis.
+        `given` are sizes that no shape tells, and the values from which indices are computed. A gradient has the shape
+        of what it is the gradient of, so the target `dW[o,i]` reads W's shape too. Raises ShapeError where two operands
+        disagree, naming both and the axis.
         """
-        sizes: dict[str, Any] = dict(given)
+        bounds = {axis: int(given[name]) for axis, name in self.bounds.items()}
+        sizes: dict[str, Any] = {**given, **bounds, **self.counted}
         source: dict[str, str] = {}
         of = Entry(self.target.name.removeprefix("d"), self.target.axes)
         for entry in (*self.reads, of):
@@ -130,14 +167,35 @@ class Formula:
                         expected=sizes[axis],
                     )
                 source.setdefault(axis, entry.name)
+        self._fit(shapes, sizes)
         return sizes
+
+    def _fit(self, shapes: Mapping[str, tuple[int, ...]], sizes: dict[str, Any]) -> None:
+        """The sizes of axes that occur in computed indices only, and the shapes that such indices must stay within."""
+        for entry in filter(computed, self.reads):
+            if (shape := shapes.get(entry.name)) is not None:
+                sizes[f"{entry.name}.shape"] = shape
+                for place, length in zip(entry.axes, shape, strict=True):
+                    for axis in letters(place):
+                        if axis not in sizes:
+                            sizes[axis] = fitting(place, axis, length, sizes)
+                            if sizes[axis] < 1:
+                                raise ShapeError(
+                                    "{formula}: {name} with shape {shape} is too small",
+                                    formula=self.text,
+                                    name=entry.name,
+                                    shape=shape,
+                                )
 
     def places(self, operand: str, index: Index, sizes: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
         """Every entry of `operand` that the target's entry at `index` reads: all z[n,j] for a softmax's a[n,o]."""
+        axis, picked = self.picks.get(operand, ("", 0))
         for entry in self.reads:
-            if entry.name == operand:
-                free = tuple(axis for axis in entry.axes if axis not in index)
-                yield from (coordinates(entry.axes, {**index, **more}) for more in positions(free, sizes))
+            if entry.name == operand and index.get(axis, picked) == picked:
+                axes = dict.fromkeys(axis for place in entry.axes for axis in letters(place))
+                for more in positions(tuple(axis for axis in axes if axis not in index), sizes):
+                    if (place := located(entry, {**index, **more}, sizes)) is not None:
+                        yield place
 
     def index(self, place: tuple[int, ...]) -> dict[str, Any]:
         """An entry of the target as a value for each axis: (0, 2) of z[n,o] is {'n': 0, 'o': 2}."""
@@ -166,13 +224,19 @@ class Formula:
                     return algebra["number"](number)
                 case Size(axis):
                     return algebra["number"](sizes[axis])
-                case Entry(name, axes):
-                    place = coordinates(axes, at)
+                case Axis(axis):
+                    return algebra["number"](at[axis])
+                case Entry(name):
+                    place = located(node, at, sizes)
+                    if place is None:
+                        return algebra["number"](0)
                     return operands[name][place] if place else operands[name]
                 case Apply(op, args):
                     return algebra[op](*[value(arg, at) for arg in args])
                 case Reduce(op, axes, body):
                     return algebra[op](value(body, {**at, **more}) for more in positions(axes, sizes))
+                case Pick(axis, args):
+                    return value(args[at[axis]], at)
 
         return value(part or self.tree, index)
 
@@ -182,7 +246,7 @@ class Formula:
         `operands` maps names to arrays or numbers. Returns an array of the target's shape (a number if it has no
         axes). Raises ShapeError where the shapes do not fit.
         """
-        sizes = self.bind({name: np.shape(value) for name, value in operands.items()})
+        sizes = self.sizes(operands)
         with np.errstate(all="ignore"):
             entries = [self.at(index, operands, algebra, sizes) for index in positions(self.target.axes, sizes)]
         if not self.target.axes:
@@ -202,6 +266,15 @@ def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]
     return tuple(chain.from_iterable(at[axis] if axis == "..." else (at[axis],) for axis in axes))
 
 
+def located(entry: Entry, at: Index, sizes: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Which entry of its array is read; None if a computed index leaves the array."""
+    if not computed(entry):
+        return coordinates(entry.axes, at)
+    place = tuple(where(index, at, sizes) for index in entry.axes)
+    inside = all(0 <= index < length for index, length in zip(place, sizes[f"{entry.name}.shape"], strict=True))
+    return place if inside else None
+
+
 def _pair(entry: Entry, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     """Each axis of `entry` with its size in `shape`."""
     spread = len(shape) - len(entry.axes) + 1
@@ -216,4 +289,5 @@ def _pair(entry: Entry, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
     rest = shape
     for axis in entry.axes:
         size, rest = (rest[:spread], rest[spread:]) if axis == "..." else (rest[0], rest[1:])
-        yield axis, size
+        if isinstance(axis, str):
+            yield axis, size

@@ -9,19 +9,21 @@ from functools import cache
 from unicodedata import east_asian_width
 
 ASCII = {
-    "∂L/∂z": "dL/dz", "∂L/∂": "d", "∂": "d", "m̂": "mhat", "v̂": "vhat", "\N{NO-BREAK SPACE}": " ",
+    "∂L/∂z": "dL/dz", "∂L/∂": "d", "∂": "d", "m̂": "mhat", "v̂": "vhat", "x̂": "xhat", "\N{NO-BREAK SPACE}": " ",
     "δ": "delta", "σ": "sigma", "Σ": "sum", "Φ": "Phi", "π": "pi",
     "α": "alpha", "β": "beta", "ε": "eps", "μ": "mu", "ρ": "rho", "λ": "lambda", "ζ": "zeta",
     "·": "*", "−": "-", "×": "x", "√": "sqrt", "≤": "<=", "≥": ">=", "≈": "~", "±": "+-", "→": "->", "∞": "inf",
     "σ′": "sigma'", "′": "_new", "²": "^2", "ᵀ": "^T", "½": "1/2", "⅓": "1/3", "‖": "|", "…": "...", "–": "-", "—": "-",
-    "✓": "ok", "✗": "WRONG", "•": "*", "◆": "O", "─": "-", "━": "=", "│": "|",
+    "✓": "ok", "✗": "WRONG", "•": "*", "◆": "O", "◇": "o", "─": "-", "━": "=", "│": "|",
     "∙": ".", "┬": "+",
     "┐": "+", "┘": "+", "┤": "+", "┴": "+", "┼": "+", "├": "+", "└": "+", "█": "#", "“": '"', "”": '"', "’": "'",
     **dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)),
 }  # fmt: skip
 LETTERS = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
+TIMES = {**dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ⁻", "0123456789t-", strict=True)), "⁽": "", "⁾": ""}
 SIGN = "|".join(sorted(ASCII, key=len, reverse=True))
 SUBSCRIPT = f"[{''.join(LETTERS)}]+"
+SUPERSCRIPT = f"⁽[{''.join(TIMES)}]+⁾"
 CONTROL = {
     code: ascii(chr(code))[1:-1]
     for code in (
@@ -45,9 +47,15 @@ def spell(text: str, encoding: str = "ascii", simple: bool = False) -> str:
     signs = "ascii" if simple else encoding
     if fits(text, signs):
         return text
-    text = re.sub(SUBSCRIPT, lambda run: _kept(run[0], signs) or "_" + "".join(LETTERS[sign] for sign in run[0]), text)
+    text = re.sub(SUBSCRIPT, lambda run: _kept(run[0], signs) or f"_{_plain(run[0])}", text)
+    text = re.sub(SUPERSCRIPT, lambda run: _kept(run[0], signs) or f"@{_plain(run[0])}", text)
     text = re.sub(SIGN, lambda sign: _kept(sign[0], signs) or ASCII[sign[0]], text)
     return text if fits(text, signs) else "".join(_letter(character, signs, encoding) for character in text)
+
+
+def _plain(run: str) -> str:
+    """The letters and digits that were written low or high."""
+    return "".join((LETTERS | TIMES)[sign] for sign in run)
 
 
 def _letter(character: str, signs: str, encoding: str) -> str:

@@ -17,10 +17,10 @@ run side by side. They also accept complex numbers wherever NumPy does: that is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from backprop_cli.formula import Formula
 from backprop_cli.language import tr
@@ -52,7 +52,8 @@ class Kernel:
     """A formula, the body that computes it, and the gradient of each operand.
 
     `plain` is set on a fused kernel only: the kernel it stands for, to be used where a value that the fused body
-    skips over is replaced from outside.
+    skips over is replaced from outside. `joint` says, for an operand that several steps may share, which kernel gives
+    its gradient from all these steps at once. A body that takes any number of operands has their names in `takes`.
     """
 
     formula: Formula
@@ -61,6 +62,8 @@ class Kernel:
     inner: Kernel | None = None
     gradients: dict[str, Kernel] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
+    joint: dict[str, Joint] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.formula}>"
@@ -82,20 +85,22 @@ class Kernel:
     @property
     def parameters(self) -> tuple[str, ...]:
         """What the body takes, in order."""
-        code = self.body.__code__
-        return code.co_varnames[: code.co_argcount]
+        return self.takes or parameters_of(self.body)
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The parameters that are neither the incoming activation nor options."""
+        return tuple(name for name in self.parameters[1:] if name not in self.options)
 
     @property
     def options(self) -> dict[str, float]:
         """The parameters that have a default: numbers such as the slope of a leaky ReLU."""
-        defaults = self.body.__defaults__ or ()
-        return dict(zip(self.parameters[len(self.parameters) - len(defaults) :], defaults, strict=True))
+        return options_of(self.body)
 
     @property
     def ranges(self) -> dict[str, Range]:
         """What each option may be; without an annotation, any finite number."""
-        annotations = self.body.__annotations__
-        return {name: next(iter(getattr(annotations.get(name), "__metadata__", ())), Range()) for name in self.options}
+        return ranges_of(self.body)
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -131,6 +136,37 @@ class Kernel:
         """
         left = self.formula.text.partition("=")[0]
         self.remarks.append(Remark(Formula(f"{left}= {condition}"), text))
+
+
+def parameters_of(body: Body) -> tuple[str, ...]:
+    """What a function takes, in order."""
+    code = body.__code__
+    return code.co_varnames[: code.co_argcount]
+
+
+def options_of(body: Body) -> dict[str, float]:
+    """The parameters of a function that have a default."""
+    names, defaults = parameters_of(body), body.__defaults__ or ()
+    return dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+
+
+def ranges_of(body: Body) -> dict[str, Range]:
+    """What the options of a function may be."""
+    notes = body.__annotations__
+    return {name: next(iter(getattr(notes.get(name), "__metadata__", ())), Range()) for name in options_of(body)}
+
+
+class Use(Protocol):
+    """A step of a tape that uses a value: its kernel, and what it calls which value."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def operands(self) -> Mapping[str, str]: ...
+
+
+Joint = Callable[[Sequence[Use]], Kernel | None]
+"""From the steps that use a value, first to last, the kernel of its gradient; None if they are not as expected."""
 
 
 class Remark(NamedTuple):

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from typing import TextIO
 from unicodedata import combining, east_asian_width
 
 HAN = "\u2e80-\u2fdf\u3005-\u3007\u3040-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -18,13 +19,13 @@ NARROW = 30
 COLUMNS = re.compile(r"(?P<term>  \S.*?) {2,}(?P<meaning>\S.*)")
 
 
-def terminal_width() -> int:
-    """How many columns the terminal has: COLUMNS, else what it says itself, else 80."""
+def terminal_width(stream: TextIO | None = None) -> int:
+    """How many columns the terminal that we write to has: COLUMNS, else what it says itself, else 80."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit() and int(columns):
         return int(columns)
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        return os.get_terminal_size((stream or sys.stdout).fileno()).columns or 80
     except (OSError, ValueError, AttributeError):  # no terminal; or no real stream, as in a notebook
         return 80
 

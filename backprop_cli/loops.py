@@ -11,10 +11,12 @@ for n in range(N):
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from backprop_cli.formula import Formula
+from backprop_cli.indices import Place, computed, letters
 from backprop_cli.kernel import Kernel
-from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
+from backprop_cli.syntax import Apply, Axis, Entry, Node, Number, Pick, Reduce, Size
 
 CALLS = {
     "exp": "np.exp",
@@ -25,7 +27,7 @@ CALLS = {
     "cos": "np.cos",
     "erf": "math.erf",
 }
-COMPARISONS = (">", "<", ">=", "<=")
+COMPARISONS = (">", "<", ">=", "<=", "==")
 
 
 def source(name: str, kernel: Kernel, formula: Formula) -> str:
@@ -76,23 +78,28 @@ class _Writer:
                 return repr(value)
             case Size(axis):
                 return _size(axis)
+            case Axis(axis):
+                return axis
             case Entry():
                 return _entry(node)
             case Reduce(op, axes, body):
                 return self.total(op, axes, body)
             case Apply(op, args):
                 return _apply(op, [self.expression(arg) for arg in args])
+            case Pick(axis, args):
+                return f"[{', '.join(map(self.expression, args))}][{axis}]"
 
     def total(self, op: str, axes: tuple[str, ...], body: Node) -> str:
         """A sum, as loops before the line that needs it. Returns the expression that holds it."""
         self.totals += 1
         name = f"total{self.totals if self.totals > 1 else ''}"
-        self.add(f"{name} = 0.0")
+        self.add(f"{name} = {'-math.inf' if op == 'largest' else '0.0'}")
         before = self.depth
         self.open_loops(axes)
-        self.add(f"{name} += {_tidy(self.expression(body))}")
+        term = _tidy(self.expression(body))
+        self.add(f"{name} = max({name}, {term})" if op == "largest" else f"{name} += {term}")
         self.depth = before
-        return name if op == "sum" else f"({name} / ({' * '.join(map(_size, axes))}))"
+        return name if op != "mean" else f"({name} / ({' * '.join(map(_size, axes))}))"
 
 
 def _apply(op: str, args: list[str]) -> str:
@@ -109,16 +116,57 @@ def _apply(op: str, args: list[str]) -> str:
 
 def _sizes(formula: Formula) -> dict[str, str]:
     """Where each axis finds its size: {'o': 'W.shape[0]'}; a gradient's, if need be, on what it is the gradient of."""
-    found: dict[str, str] = {}
-    of = Entry(formula.target.name.removeprefix("d"), formula.target.axes)
-    for entry in (*formula.reads, of):
+    found = {**formula.bounds, **{axis: str(count) for axis, count in formula.counted.items()}}
+    of, axes = formula.target.name.removeprefix("d"), formula.target.axes
+    gradient = [Entry(of, axes)] if of != formula.target.name else []
+    for entry in (*formula.reads, *gradient):
         for position, axis in enumerate(entry.axes):
-            found.setdefault(axis, f"{entry.name}.shape[{position}]")
+            if isinstance(axis, str):
+                found.setdefault(axis, f"{entry.name}.shape[{position}]")
+    for entry in filter(computed, formula.reads):
+        for position, place in enumerate(entry.axes):
+            for axis in letters(place):
+                found.setdefault(axis, _fitting(place, axis, f"{entry.name}.shape[{position}]"))
     return found
 
 
+def _fitting(place: Place, axis: str, length: str) -> str:
+    """How many values an axis has that occurs in a computed index only, as `indices.fitting` finds it."""
+    others = set(letters(place)) - {axis}
+    start, second = (_index(place, {**dict.fromkeys(others, "0"), axis: value}) for value in ("0", "1"))
+    last = _index(place, {**{letter: f"({_size(letter)} - 1)" for letter in others}, axis: "0"})
+    return _tidy(f"({length} - 1 - min({start}, 0) - ({last})) // ({second} - ({start})) + 1")
+
+
 def _entry(entry: Entry) -> str:
-    return f"{entry.name}[{', '.join(entry.axes)}]" if entry.axes else entry.name
+    if not entry.axes:
+        return entry.name
+    places = [_index(place, {}) for place in entry.axes]
+    read = f"{entry.name}[{', '.join(places)}]"
+    if not computed(entry):
+        return read
+    inside = " and ".join(
+        f"0 <= {text} < {entry.name}.shape[{position}]"
+        for position, (place, text) in enumerate(zip(entry.axes, places, strict=True))
+        if not isinstance(place, str)
+    )
+    return f"({read} if {inside} else 0.0)"
+
+
+def _index(place: Place, at: Mapping[str, str]) -> str:
+    """An index as Python, with the letters in `at` replaced."""
+    match place:
+        case str(axis) | Axis(axis):
+            return at.get(axis, axis)
+        case Number(value):
+            return repr(value)
+        case Entry(name, places):
+            return f"{name}[{', '.join(_index(inner, at) for inner in places)}]" if places else name
+        case Apply("neg", (arg,)):
+            return f"(-{_index(arg, at)})"
+        case Apply(op, (p, q)):
+            return f"({_index(p, at)} {op} {_index(q, at)})"
+    raise TypeError(f"{place} is no index")
 
 
 def _size(axis: str) -> str:

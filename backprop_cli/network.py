@@ -2,104 +2,136 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Kernel
-from backprop_cli.language import tr
-from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer
+from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer, Needs, Site
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
-from backprop_cli.trace import Trace
+from backprop_cli.trace import Plan, Trace
+
+Draw = Callable[[tuple[int, ...]], Any]
+Shape = tuple[int, ...]
 
 
 class Placed(NamedTuple):
-    """A layer in its place: the number it goes by, its sizes, and its options' values."""
+    """A layer in its place: the number it goes by, its sizes, its options' values, and the layers in its brackets."""
 
-    kernel: Kernel
+    layer: Layer
     number: int
-    sizes: Mapping[str, int]
-    options: Mapping[str, float]
+    sizes: Mapping[str, int] = {}
+    options: Mapping[str, float] = {}
+    inner: tuple[Placed, ...] = ()
 
-    def shapes(self, incoming: tuple[int, ...]) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-        """The shapes of its parameters, by their names on the tape, and of what it gives for `incoming`."""
-        formula = self.kernel.formula
-        activation, *weights = self.kernel.parameters
-        sizes = formula.bind({activation: incoming}, **self.sizes)
-        shapes = {
-            f"{name}{self.number}": tuple(sizes[axis] for axis in formula.axes_of(name))
-            for name in weights
-            if name not in self.kernel.options
-        }
-        return shapes, formula.shape(formula.target, sizes)
+    def run(self, trace: Trace, incoming: str, needs: Needs, draw: Draw | None = None) -> str:
+        """Put the layer on the tape. Returns the name of what it gives; `needs` takes down what it asks for."""
 
-    def run(self, trace: Trace, incoming: str) -> str:
-        """Put the layer on the tape. Returns the name of what it gives."""
-        activation, *others = self.kernel.parameters
-        refs = {activation: incoming} | {name: f"{name}{self.number}" for name in others}
-        for name, value in self.options.items():
-            trace.leaf(refs[name], value)
-        return trace.run(f"{self.kernel.target}{self.number}", self.kernel, "forward", **refs)
+        def inner(ref: str) -> str:
+            for placed in self.inner:
+                ref = placed.run(trace, ref, needs, draw)
+            return ref
+
+        site = Site(trace, self.number, needs, self.options, draw, inner)
+        return self.layer.put(site, incoming, **self.sizes, **self.options)
+
+    def all(self) -> Iterator[Placed]:
+        """The layers in its brackets, and itself."""
+        for placed in self.inner:
+            yield from placed.all()
+        yield self
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers, and the loss that judges what comes out of the last of them."""
+    """Layers, and the loss that judges what comes out of the last of them. `input` is the shape of one sample."""
 
-    inputs: int
+    input: Shape
     layers: tuple[Placed, ...]
     loss: Kernel
     loss_options: Mapping[str, float]
+    needs: Needs
+    output: Shape
     reduction: str = "mean"
     l2: float = 0.0
 
     @property
-    def activations(self) -> list[str]:
-        """The activation of each layer, by name."""
-        return [layer.kernel.name for layer in self.layers if layer.kernel.target == "a"]
-
-    def check_layer(self, number: int) -> None:
-        """Raises UsageError if the network has no layer of this number."""
-        if number > self.layers[-1].number:
-            last = self.layers[-1].number
-            raise UsageError("there is no layer {number}; the net has layers 1 to {last}", number=number, last=last)
+    def shapes(self) -> Mapping[str, Shape]:
+        """The shape of every parameter."""
+        return self.needs.shapes
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every parameter's shape by name, in order: W1, b1, W2, …"""
-        return self._walk()[0]
+    def memory(self) -> dict[str, Any]:
+        """What layers carry from one training step to the next, as it is before the first."""
+        return {name: np.full(shape, start) for name, (shape, start) in self.needs.memory.items()}
+
+    @property
+    def bends(self) -> list[Placed]:
+        """Every activation, in order."""
+        return [placed for outer in self.layers for placed in outer.all() if placed.layer.bends]
+
+    @property
+    def activations(self) -> list[str]:
+        """The activation of each layer, by name."""
+        return [placed.layer.word for placed in self.bends]
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are, if the first layer looks its input up in a table; else 0."""
+        first = self.layers[0].layer.kernel
+        if first is None or first.parameters[0] not in first.formula.indexed:
+            return 0
+        return next(iter(self.shapes.values()))[0]
 
     @property
     def outputs(self) -> int:
-        """How many numbers come out for each sample."""
-        return self._walk()[1][-1]
+        """How many numbers come out for each sample, or for each place of a sequence."""
+        return self.output[-1]
 
-    def _walk(self) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
-        shapes: dict[str, tuple[int, ...]] = {}
-        current: tuple[int, ...] = (1, self.inputs)
-        for layer in self.layers:
-            more, current = layer.shapes(current)
-            shapes |= more
-        return shapes, current
+    def check_layer(self, number: int) -> None:
+        """Raises UsageError if the network has no layer of this number."""
+        last = max(placed.number for placed in self.layers)
+        if number > last:
+            raise UsageError("there is no layer {number}; the net has layers 1 to {last}", number=number, last=last)
 
-    def forward(self, params: Mapping[str, Any], x: Any, y: Any) -> Trace:
-        """The forward pass and the loss: x is (N, inputs), y is (N, outputs)."""
-        trace = Trace(x=x, y=y, **params)
+    def forward(
+        self,
+        params: Mapping[str, Any],
+        x: Any,
+        y: Any,
+        draw: Draw | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> Trace:
+        """The forward pass and the loss: x is (N, *input), y is (N, *output).
+
+        With `draw`, the network is trained: it gives the random numbers that some layers want, from 0 to 1. Without,
+        the network is used: nothing is dropped, and batch normalization goes by what it remembers. `state` holds that.
+        """
+        memory = {name: value for name, value in (state or {}).items() if name in self.needs.memory}
+        trace = Trace(x=x, y=y, **params, **memory)
         ref = "x"
-        for layer in self.layers:
-            ref = layer.run(trace, ref)
+        for placed in self.layers:
+            ref = placed.run(trace, ref, Needs(), draw)
         self._run_loss(trace, ref)
         return trace
 
+    def renew(self, trace: Trace) -> None:
+        """Put on the tape of a training step what layers carry to the next: `running_mean1_new` and the like."""
+        for step in self.needs.renewals:
+            trace.run(step.ref, step.kernel, step.phase, **step.operands)
+
     def _run_loss(self, trace: Trace, output: str) -> None:
         """The loss of each sample, one number for the batch, and what large weights cost."""
-        last = self.layers[-1].kernel
-        kernel = next(
-            (found for found in KERNELS.values() if (found.plain, found.inner) == (self.loss, last)), self.loss
-        )
-        refs = {"a": output, "z": f"z{self.layers[-1].number}", "y": "y"}
+        loss = _for_rank(self.loss, np.ndim(trace[output]))
+        made = trace.producer(output)
+        last = made.kernel if made else None
+        kernel = next((found for found in KERNELS.values() if (found.plain, found.inner) == (loss, last)), loss)
+        refs = {"a": output, "y": "y"} | ({"z": made.operands["z"]} if made and "z" in made.operands else {})
         refs |= {name: trace.leaf(name, value) for name, value in self.loss_options.items()}
         trace.run("E", kernel, "loss", **{name: refs[name] for name in kernel.operands})
 
@@ -109,7 +141,14 @@ class Network:
         if weights:
             trace.leaf("l2", self.l2)
         for weight, before, after in zip(weights, names, names[1:], strict=False):
-            trace.run(after, KERNELS["weight_penalty"], "loss", J=before, W=weight, l2="l2")
+            penalty = _for_rank(KERNELS["weight_penalty"], len(self.shapes[weight]), "W")
+            trace.run(after, penalty, "loss", J=before, W=weight, l2="l2")
+
+
+def _for_rank(kernel: Kernel, rank: int, operand: str = "a") -> Kernel:
+    """The kernel itself, or the one of the same kind for an operand with more axes: ce_each for a sequence."""
+    alike = (found for name, found in KERNELS.items() if name.startswith(f"{kernel.name}_each"))
+    return next((found for found in (kernel, *alike) if len(found.formula.axes_of(operand)) == rank), kernel)
 
 
 def build(
@@ -129,11 +168,12 @@ def build(
     for name in activation or ():
         if read_word(name).name not in ACTIVATIONS:
             raise unknown("activation", read_word(name).name, ACTIVATIONS)
-    inputs, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
-    layers = _place(words, bias)
-    if not any(layer.sizes for layer in layers):
-        raise UsageError("net {net!r} has no layer; write a net like {example}", net=net, example=tr(EXAMPLE))
-    last = layers[-1].kernel.name
+    shape, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
+    plan, needs = Plan(x=np.broadcast_to(0.0, (2, *shape))), Needs()
+    layers, ref = _place(words, bias, plan, "x", needs)
+    if not any(not placed.layer.bends for placed in layers):
+        raise UsageError("net {net!r} has no layer; write a net like {example}", net=net, example=EXAMPLE)
+    last = layers[-1].layer.word
     judge = judge or Word("ce" if last == "softmax" else "half_sse")
     if judge.name not in LOSSES:
         raise unknown("loss", judge.name, LOSSES)
@@ -141,8 +181,16 @@ def build(
     if reduction not in ("mean", "sum"):
         raise unknown("reduction", reduction, ("mean", "sum"))
     kernel = LOSSES[judge.name]
-    network = Network(inputs, layers, kernel, judge.settings(kernel.options, kernel.ranges), reduction, l2)
-    count = sum(map(prod, network.shapes.values()))
+    output = np.shape(plan[ref])[1:]
+    if len(_for_rank(kernel, 1 + len(output)).formula.axes_of("a")) != 1 + len(output):
+        raise UsageError(
+            "loss {loss} takes one row of outputs for each sample, not shape {shape}; a flatten may be missing",
+            loss=judge.name,
+            shape=output,
+        )
+    settings = judge.settings(kernel.options, kernel.ranges)
+    network = Network(shape, layers, kernel, settings, needs, output, reduction, l2)
+    count = sum(map(prod, needs.shapes.values()))
     if count > LARGEST:
         raise UsageError(
             "net {net!r} has {count:,} parameters; the most this program takes is {most:,}",
@@ -153,51 +201,86 @@ def build(
     return network
 
 
-def _place(words: Sequence[Word], bias: bool) -> tuple[Placed, ...]:
-    """Number the layers, and give each one that lacks an activation the identity, so that every z has its a."""
+def _place(
+    words: Sequence[Word], bias: bool, plan: Plan, ref: str, needs: Needs, number: int = 0
+) -> tuple[tuple[Placed, ...], str]:
+    """Number the layers and run them on the plan; each weighted sum that lacks an activation gets the identity.
+
+    A layer with weights begins a new number; one without goes by the number of the layer before it, or of the last in
+    its brackets. Where another of its kind has that number, it gets the next.
+    """
     placed: list[Placed] = []
-    number = 0
+
+    def add(one: Placed, word: str) -> int:
+        nonlocal ref
+        try:
+            one = one._replace(number=_free(one, plan, ref))
+            ref = one.run(plan, ref, needs, _half)
+        except UsageError as error:
+            raise UsageError("layer {word}: {fault}", word=word, fault=error) from None
+        placed.append(one)
+        return one.number
+
     for word in words:
         layer = LAYERS.get(word.name if bias else f"{word.name}_no_bias") or LAYERS.get(word.name)
         if layer is None:
             raise unknown("layer", word.name, [name for name in LAYERS if not name.endswith("_no_bias")])
-        bends = layer.kernel.target == "a"
-        if placed and (placed[-1].kernel.target == "a") == bends:
-            if bends:
-                raise UsageError(
-                    "{first} {second}: two activations in a row; put a layer between them",
-                    first=placed[-1].kernel.name,
-                    second=word.name,
-                )
-            placed.append(Placed(KERNELS["identity"], number, {}, {}))
-        number += not bends
-        sizes = _sizes(layer, word)
-        placed.append(
-            Placed(
-                layer.kernel, number, sizes, {} if sizes else word.settings(layer.kernel.options, layer.kernel.ranges)
+        if layer.bends and placed and placed[-1].layer.bends:
+            raise UsageError(
+                "{first} {second}: two activations in a row; put a layer between them",
+                first=placed[-1].layer.word,
+                second=word.name,
             )
-        )
-    if placed and placed[-1].kernel.target != "a":
-        placed.append(Placed(KERNELS["identity"], number, {}, {}))
-    return tuple(placed)
+        if layer.kernel and layer.kernel.target == "z" and _is_sum(plan, ref):
+            add(Placed(LAYERS["identity"], number), "identity")
+        sizes, options = _sizes(layer, word)
+        # what is in brackets is planned on a tape of its own, for the numbers; then once more as part of the layer
+        inner, _ = _place(word.inner, bias, Plan(**plan.values), ref, Needs(), number)
+        own = max(number + 1 if layer.weights else max(number, 1), *(part.number for part in inner), 0)
+        own = add(Placed(layer, own, sizes, options, inner), word.name)
+        number = own if layer.weights or inner or number else 0
+    if _is_sum(plan, ref):
+        add(Placed(LAYERS["identity"], number), "identity")
+    return tuple(placed), ref
 
 
-def _sizes(layer: Layer, word: Word) -> dict[str, int]:
-    """The sizes a word gives its layer: dense64 has 64 outputs. Raises UsageError."""
-    if layer.sizes and (word.options or any(size != int(size) for size in word.args)):
+def _half(shape: Shape) -> Any:
+    """What a plan draws: no numbers at random, and none that take room."""
+    return np.broadcast_to(0.5, shape)
+
+
+def _is_sum(plan: Plan, ref: str) -> bool:
+    """Whether a value is a weighted sum z, which wants an activation."""
+    made = plan.producer(ref)
+    return made is not None and made.kernel.target == "z" and ref[0] == "z"
+
+
+def _free(one: Placed, plan: Plan, ref: str) -> int:
+    """The first number, from its own on, under which a layer can be put on the plan: no name is taken."""
+    for number in range(one.number, one.number + len(plan.values)):
+        with suppress(ValueError):
+            one._replace(number=number).run(Plan(**plan.values), ref, Needs(), _half)
+            return number
+    return one.number + len(plan.values)
+
+
+def _sizes(layer: Layer, word: Word) -> tuple[dict[str, int], dict[str, float]]:
+    """The sizes a word gives its layer, dense64 or conv32(3), and its options' values. Raises UsageError."""
+    if word.sizes and not layer.sizes:
+        raise UsageError("{name}{size}: an activation has no size; write {name}", name=word.name, size=word.sizes[0])
+    given = [*word.sizes, *word.args[: max(0, len(layer.sizes) - len(word.sizes))]]
+    if any(size != int(size) for size in given) or (layer.sizes and not layer.options and word.options):
         raise UsageError(
             "layer {name}: its size is one whole number, as in {name}64, and it has no options", name=word.name
         )
-    given = [*([] if word.size is None else [word.size]), *map(int, word.args)] if layer.sizes else []
-    if word.size is not None and not layer.sizes:
-        raise UsageError("{name}{size}: an activation has no size; write {name}", name=word.name, size=word.size)
-    if len(given) != len(layer.sizes):
+    if len(given) < len(layer.sizes):
         raise UsageError("layer {name!r} needs a size, e.g. {name}64", name=word.name)
     if not all(1 <= size <= LARGEST for size in given):
         raise UsageError(
             "layer {name}{size}: a layer has from 1 to {most:,} units", name=word.name, size=given[0], most=LARGEST
         )
-    return dict(zip(layer.sizes, given, strict=True))
+    rest = word._replace(args=word.args[len(given) - len(word.sizes) :])
+    return dict(zip(layer.sizes, map(int, given), strict=True)), rest.settings(layer.options, layer.ranges)
 
 
 def _check_loss(loss: str, activation: str) -> None:

@@ -16,13 +16,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_cli.formula import Algebra, Formula
+from backprop_cli.indices import Place, straight, where
 from backprop_cli.language import tr
-from backprop_cli.syntax import Apply, Entry, Node, Number, Reduce, Size
+from backprop_cli.syntax import Apply, Axis, Entry, Node, Number, Pick, Reduce, Size
 from backprop_cli.trace import Step, Trace
 
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(5)
 SUBSCRIPTS = dict(zip("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
-GREEK = {"beta": "β", "eps": "ε", "mu": "μ", "rho": "ρ", "alpha": "α", "l2": "λ", "mhat": "m̂", "vhat": "v̂"}
+SUPERSCRIPTS = dict(zip("0123456789t-", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵗ⁻", strict=True))
+GREEK = {"beta": "β", "eps": "ε", "mu": "μ", "rho": "ρ", "alpha": "α", "l2": "λ", "mhat": "m̂", "vhat": "v̂", "xhat": "x̂"}
+LEADING = ((), ("n",), ("n", "i"), ("n", "t", "i"), ("n", "i", "r", "s"))
+"""The letters of an input's axes, so many as it has, where no formula names them."""
 MOST_TERMS = 8
 """The most terms of a sum that are written out."""
 
@@ -121,8 +125,9 @@ WRITTEN: Algebra = {
     "sin": _function("sin"), "cos": _function("cos"), "erf": _function("erf"),
     "abs": lambda p: Term(f"|{p.text}|"),
     "max": _function("max"), "min": _function("min"),
+    "largest": lambda terms: _function("max")(*terms),
     "where": lambda c, p, q: Term(tr("{p} if {c}, else {q}", p=p.text, c=c.text[1:-1], q=q.text), LOOSE),
-    ">": _test(">"), "<": _test("<"), ">=": _test("≥"), "<=": _test("≤"),
+    ">": _test(">"), "<": _test("<"), ">=": _test("≥"), "<=": _test("≤"), "==": _test("="),
     "sum": _sum, "mean": _mean, "number": _literal,
 }  # fmt: skip
 
@@ -134,6 +139,7 @@ class Notation:
         self.trace = trace
         self.single = np.size(trace.values.get("E", 0)) == 1
         self.ones = {ref for ref in trace.values if re.fullmatch(r"d[LEJ]\d*", ref) and np.all(trace[ref] == 1)}
+        self.leaves = trace.values.keys() - {step.ref for step in trace.steps}
         self.loss_is_sample = self.single and "E" in trace and trace.producer("L") is not None and "J0" not in trace
 
     def trivial(self, ref: str) -> bool:
@@ -147,7 +153,7 @@ class Notation:
         for step in self.trace.steps:
             formula = step.formula.spread(self._dots(step, axes))
             for entry in formula.reads:
-                axes.setdefault(step.operands[entry.name], entry.axes)
+                axes.setdefault(step.operands[entry.name], _letters(entry))
             axes.setdefault(step.ref, formula.target.axes)
         return axes
 
@@ -159,7 +165,8 @@ class Notation:
             ref = refs[entry.name]
             if ref in axes and ref in self.trace:
                 return axes[ref][: np.ndim(self.trace[ref]) - len(entry.axes) + 1]
-        return ()
+        ranks = (np.ndim(self.trace[refs[entry.name]]) - len(entry.axes) + 1 for entry in dotted[1:])
+        return LEADING[next(ranks, 0)]
 
     def line(self, step: Step) -> Formula:
         """A step's formula with every axis named."""
@@ -169,7 +176,7 @@ class Notation:
 
     def sizes(self, step: Step) -> dict[str, Any]:
         """The size of every axis of that line."""
-        return self.line(step).bind({name: np.shape(self.trace[ref]) for name, ref in step.operands.items()})
+        return self.line(step).sizes(step.values(self.trace.values))
 
     def name(self, ref: str, index: str = "") -> str:
         """A value's written name: z₁, δ₁, ∂L/∂W₁, W₁′, m̂_W₁; `index` is written behind it."""
@@ -181,23 +188,30 @@ class Notation:
         base, _, path = base.partition("_") if base.partition("_")[0] in self.trace else (base, "", "")
         if base[0] == "d" and base[1:] in self.trace:
             inner = self.name(base[1:])
-            is_delta = re.fullmatch(r"z\d+", base[1:])
+            is_delta = re.fullmatch(r"z\d+|z[a-z]?\d+@\d+", base[1:])
             written = inner.replace("z", "δ", 1) if is_delta else f"∂{self.trace.outcome}/∂{inner}"
-        elif slot := re.fullmatch(r"([a-z]+)([Wb]\d+)", base):
-            written = f"{GREEK.get(slot[1], slot[1])}_{_subscripted(slot[2])}"
+        elif param := self._remembered(base):
+            slot = base.removesuffix(param)
+            written = f"{GREEK.get(slot, slot)}_{_subscripted(param)}"
         else:
             word = next((word for word in GREEK if re.fullmatch(rf"{word}\d*", base)), "")
             written = _subscripted(GREEK.get(word, "") + base.removeprefix(word))
-        return written + ("′" if new else "") + index + (self._way(ref, path) if path else "")
+        return written + ("′" if new else "") + index + (self._way(ref) if path else "")
 
-    def _way(self, ref: str, path: str) -> str:
-        """Which use of a value a part of its gradient belongs to: ` through z₂`."""
+    def _remembered(self, ref: str) -> str:
+        """The parameter that an optimizer's value belongs to: W1 for mW1, and for mhatW1."""
+        ends = (ref[start:] for start in range(1, len(ref)) if ref[:start].islower())
+        return next((end for end in ends if f"d{end}" in self.trace and end in self.leaves), "")
+
+    def _way(self, ref: str) -> str:
+        """Which use of a value a part of its gradient belongs to: ` through z₂`; and which operand, for `x·x`."""
         step = self.trace.producer(ref)
         outgoing = next((source for name, source in step.operands.items() if name[0] == "d"), "") if step else ""
-        if "to" in path:
-            first, _, last = path.partition("to")
-            return tr(", parts {first} to {last}", first=first, last=last)
-        return tr(" through {name}", name=self.name(outgoing[1:]))
+        name, reader = self.name(outgoing[1:]), self.trace.producer(outgoing[1:])
+        if step and reader and list(reader.operands.values()).count(ref[1:].partition("_")[0]) > 1:
+            number = list(reader.operands).index(step.kernel.target[1:]) + 1
+            return tr(" through {name} (operand {number})", name=name, number=number)
+        return tr(" through {name}", name=name)
 
     def index(self, ref: str, places: tuple[Any, ...]) -> str:
         """An index between brackets, the sample first and left out if there is only one: [2,3], [1;2]."""
@@ -229,22 +243,74 @@ class Notation:
                 return _literal(value)
             case Size(axis):
                 return self._size(axis, step)
+            case Axis(axis):
+                return Term(f"{axis}−1", SUM)
             case Entry(name, axes):
                 ref = step.operands[name]
-                return ONE if ref in self.ones else Term(self.name(ref, self.index(ref, axes)))
+                places = tuple(self._place(place, step) for place in axes)
+                return ONE if ref in self.ones else Term(self.name(ref, self.index(ref, places)))
             case Apply(op, args):
                 return WRITTEN[op](*[self._written(arg, step) for arg in args])
+            case Reduce("sum", (axis,), Pick(picked, args)) if axis == picked:
+                return WRITTEN["sum"](self._written(arg, step) for arg in args)
+            case Pick(axis, args):
+                return self._picked(axis, args, step)
             case Reduce(op, axes, body):
                 inner = self._written(body, step)
                 if axes == ("n",) and self.single:
                     return inner
-                sign = {"sum": "Σ", "mean": "mean"}[op] + "".join(SUBSCRIPTS[axis] for axis in axes)
+                over = axes[1:] if axes[0] == "n" and self.single else axes
+                sign = {"sum": "Σ", "mean": "mean", "largest": "max"}[op] + "".join(SUBSCRIPTS[axis] for axis in over)
                 return Term(f"{sign} {inner.within(PRODUCT)}", POWER)
+
+    def _picked(self, axis: str, args: tuple[Node, ...], step: Step) -> Term:
+        """One value of several: h₁⁽ᵗ⁾[k] of h₁⁽¹⁾[k], h₁⁽²⁾[k] …, and h₁⁽ᵗ⁻¹⁾[k] if they begin at h₁⁽⁰⁾[k]."""
+        first = args[0]
+        if isinstance(first, Entry) and (time := step.operands[first.name].partition("@")[2]):
+            before = f"{axis}-1" if time == "0" else axis
+            return Term(self._written(first, step).text.replace(_time(time), _time(before)))
+        return Term(f"({', '.join(self._written(arg, step).text for arg in args)})[{axis}]")
+
+    def _place(self, place: Place, step: Step) -> str:
+        """An index as it is written, counted from 1: `r+u−1`, `2r+u−2`, `⌈o/4⌉`, `x[t]+1`."""
+        match place:
+            case str():
+                return place
+            case Axis(axis):
+                return axis
+            case Apply("//", (p, by)):
+                return f"⌈{self._place(p, step)}/{where(by, {}, self.sizes(step))}⌉"
+            case Apply("%", (p, by)):
+                return f"({self._place(p, step)}−1) mod {where(by, {}, self.sizes(step))}+1"
+            case Entry(name, places) if places:
+                ref = step.operands[name]
+                return f"{self.name(ref, self.index(ref, tuple(self._place(inner, step) for inner in places)))}+1"
+        parts, start = straight(place, self.sizes(step))
+        texts = ((self._place(part, step), times) for part, times in parts.items())
+        moves = "+".join(("−" if times == -1 else "" if times == 1 else str(times)) + text for text, times in texts)
+        rest = start + 1 - sum(parts.values())
+        return (moves + (f"{rest:+d}" if rest or not moves else "")).replace("+-", "−").replace("-", "−").lstrip("+")
 
     def _size(self, axis: str, step: Step) -> Term:
         return ONE if self.sizes(step)[axis] == 1 else Term(axis.upper())
 
 
+def _letters(entry: Entry) -> tuple[str, ...]:
+    """A letter for each axis of a value; where the index is computed, one that the formula does not use."""
+    free = iter("ijhxt")
+    return tuple(
+        place if isinstance(place, str) else next(letter for letter in free if letter not in entry.axes)
+        for place in entry.axes
+    )
+
+
 def _subscripted(name: str) -> str:
-    """`W1` as W₁."""
-    return re.sub(r"\d+$", lambda digits: "".join(SUBSCRIPTS[digit] for digit in digits[0]), name)
+    """`W1` as W₁, and h1@2, of time step 2, as h₁⁽²⁾."""
+    base, _, time = name.partition("@")
+    low = re.sub(r"\d+$", lambda digits: "".join(SUBSCRIPTS[digit] for digit in digits[0]), base)
+    return low + (_time(time) if time else "")
+
+
+def _time(text: str) -> str:
+    """⁽²⁾ for 2, and ⁽ᵗ⁻¹⁾ for t-1."""
+    return f"⁽{''.join(SUPERSCRIPTS[sign] for sign in text)}⁾"

@@ -122,13 +122,14 @@ def _nudged(trace: Trace, ref: str, entries: Any, by: Any) -> Any:
 def _slices(step: Step, ref: str) -> str | None:
     """The one axis that `ref` shares with the step's result, if the formula has such an axis: o, for W[o,i] and z[n,o].
 
-    A nudge of W[o,i] then reaches z[n,o] alone, and that slice can be computed alone.
+    A nudge of W[o,i] then reaches z[n,o] alone, and that slice can be computed alone. A fused body reads what its
+    formula does not name, so its slices are not known.
     """
     reads = [entry for entry in step.formula.reads if step.operands.get(entry.name) == ref]
     shared = set(reads[0].axes) & set(step.formula.target.axes) if len(reads) == 1 else set()
     every = [*step.formula.reads, step.formula.target]
     plain = not any("..." in entry.axes for entry in every) and len({entry.name for entry in every}) == len(every)
-    return shared.pop() if len(shared) == 1 and plain else None
+    return shared.pop() if len(shared) == 1 and plain and not step.kernel.plain else None
 
 
 def _side_by_side(trace: Trace, step: Step, axis: str, ref: str, entries: Any, by: Any) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import sqrt
+from math import prod, sqrt
+from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,22 @@ import numpy as np
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.language import plural, tr
+from backprop_cli.naming import from_torch
 from backprop_cli.network import Network
 
 INITS = ("nice", "xavier", "he")
 
 
 def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-    """Parameters to start with. A weight is (outputs, inputs); a bias has one axis.
+    """Parameters to start with. A weight is (outputs, inputs), and each has a window of places; a bias has one axis.
 
     xavier: uniform in ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010). he: normal, σ = √(2 / inputs) (He et al.
     2015). nice: like xavier, rounded to two decimals and never 0, for hand work. Biases are 0, except for nice.
     """
     if init not in INITS:
         raise unknown("init", init, INITS)
-    outputs, inputs = (*shape, 1)[:2]
+    places = prod(shape[2:])
+    outputs, inputs = (size * places for size in (*shape, 1)[:2])
     bound = sqrt(6 / (inputs + outputs))
     if init == "nice":
         steps = max(5, min(90, int(100 * bound)))
@@ -36,10 +39,14 @@ def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
 
 def parameters(network: Network, given: Any, init: str, rng: np.random.Generator) -> dict[str, Any]:
     """Every parameter: the given ones, and the others drawn. A parameter drawn does not depend on which are given."""
-    shapes = network.shapes
-    drawn = {name: draw(init, shape, rng) for name, shape in shapes.items()}
+    shapes, starts = network.shapes, network.needs.starts
+    drawn = {
+        name: np.full(shape, starts[name]) if name in starts else draw(init, shape, rng)
+        for name, shape in shapes.items()
+    }
     if isinstance(given, str):
-        given = _named_in_order(arrays.read_tensors(given), shapes, given)
+        tensors = arrays.read_tensors(given)
+        given = from_torch(network, tensors) or _named_in_order(tensors, shapes, given)
     for name, value in given.items():
         if name not in shapes:
             raise unknown("parameter", name, shapes)
@@ -49,7 +56,7 @@ def parameters(network: Network, given: Any, init: str, rng: np.random.Generator
                 "{name} has shape {shape}, but layer {number} of the net needs {needed} ({axes})",
                 name=name,
                 shape=array.shape,
-                number=name[1:],
+                number=name.lstrip(ascii_letters + "_"),
                 needed=shapes[name],
                 axes=tr("outputs, inputs") if len(shapes[name]) == 2 else tr("outputs"),
             )

@@ -7,8 +7,9 @@ gradient of one entry of the result and 0 for the others, what is left of the fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
+from functools import lru_cache, partial
 from heapq import nlargest
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ import numpy as np
 
 from backprop_cli.formula import NUMBERS, Algebra
 from backprop_cli.kernel import Kernel
-from backprop_cli.notation import ONE, WRITTEN, Notation, Term
-from backprop_cli.trace import Step, Trace, kernel_for
+from backprop_cli.notation import ONE, WRITTEN, Notation, Term, number
+from backprop_cli.trace import Step, Trace, backward, kernel_for
 from backprop_cli.worked import Leaves, leaves
 
 Place = tuple[int, ...]
@@ -79,7 +80,8 @@ def flow(trace: Trace, ref: str, place: Place) -> dict[Node, float]:
     return pushed
 
 
-def ways(trace: Trace, ref: str, place: Place) -> dict[Node, list[Link]]:
+@lru_cache(maxsize=100)  # asked by everything below and above, and slow where an input enters a thousand units
+def ways(trace: Trace, ref: str, place: Place) -> Mapping[Node, list[Link]]:
     """Every entry between `ref[place]` and L, in the order of the tape, and where each goes next."""
     steps = list(trace.of_phase("forward", "loss"))
     order = {step.ref: number for number, step in enumerate(steps)}
@@ -103,7 +105,7 @@ def _links(trace: Trace, steps: list[Step], ref: str, place: Place, start: str) 
         for operand, gradient in kernel.gradients.items():
             if step.operands[operand] == ref:
                 formula, values = gradient.formula, _values(trace, step)
-                sizes = formula.bind({name: np.shape(value) for name, value in values.items()})
+                sizes = formula.sizes(values)
                 index = formula.index(place)
                 outgoing = f"d{kernel.target}"
                 for target in dict.fromkeys(formula.places(outgoing, index, sizes)):
@@ -120,6 +122,47 @@ def _values(trace: Trace, step: Step) -> dict[str, Any]:
     """What a step's gradients may read: its operands, its result, and something of the result's shape for dout."""
     result = trace[step.ref]
     return {**step.values(trace.values), step.kernel.target: result, f"d{step.kernel.target}": result}
+
+
+# --- gradients that a step has no need of ---------------------------------------------------------------------------
+
+
+def fused(trace: Trace) -> Step | None:
+    """The step of a loss that goes past the activation before it, if this one does."""
+    return next((step for step in trace.of_phase("loss") if step.kernel.plain), None)
+
+
+def unfused(trace: Trace, ref: str) -> Trace:
+    """The same tape, with the plain loss in the place of a fused one that goes past `ref`."""
+
+    def plain(step: Step) -> Step:
+        kernel = kernel_for(step, (ref,))
+        return step._replace(kernel=kernel, operands={name: step.operands[name] for name in kernel.operands})
+
+    other = copy(trace)
+    other.steps = [plain(step) for step in trace.steps]
+    return other
+
+
+def completed(trace: Trace, wrt: Collection[str]) -> Trace:
+    """The same step with the gradients of all values in `wrt` on its tape, and of the activation that a loss goes past.
+
+    A gradient that is not finite is left out.
+    """
+    made = {step.ref for step in trace.of_phase("backward")} | {"dL"}
+    whole = Trace(**{ref: value for ref, value in trace.values.items() if ref not in made})
+    whole.outcome, whole.steps = trace.outcome, list(trace.of_phase("forward", "loss"))
+    with np.errstate(all="ignore"):
+        backward(whole, wrt)
+        if (step := fused(trace)) and step.kernel.plain and step.kernel.inner:
+            skipped = step.kernel.inner.target
+            kernel, refs = step.kernel.plain.gradients[skipped], {**step.operands, "E": step.ref, "dE": f"d{step.ref}"}
+            whole.run(f"d{refs[skipped]}", kernel, "backward", **{name: refs[name] for name in kernel.operands})
+    for step in whole.steps:
+        if not np.isfinite(whole[step.ref]).all():
+            del whole.values[step.ref]
+    whole.steps = [step for step in whole.steps if step.ref in whole] + list(trace.of_phase("update"))
+    return whole
 
 
 # --- a slope as text ------------------------------------------------------------------------------------------------
@@ -152,10 +195,15 @@ SLOPE: Algebra = {
     "neg": lambda p: ZERO if p is ZERO else WRITTEN["neg"](p),
     "+": lambda p, q: _sum(iter((p, q))),
     "-": _minus,
+    "==": lambda p, q: ONE if p.text == q.text else WRITTEN["=="](p, q),
     "sum": _sum,
     "mean": _mean,
 }
 """Written mathematics from which the terms of all other entries fall out."""
+
+
+def _as_number(notation: Notation) -> Callable[[str, Place], Term]:
+    return lambda ref, place: number(notation.trace.entry(ref, place))
 
 
 def written_slope(notation: Notation, link: Link, write: Callable[[str, Place], Term]) -> Term:
@@ -163,13 +211,13 @@ def written_slope(notation: Notation, link: Link, write: Callable[[str, Place], 
     step = link.step
     gradient = link.kernel.gradients[link.operand]
     outgoing = f"d{step.kernel.target}"
-    shapes = {name: np.shape(value) for name, value in _values(notation.trace, step).items()}
     refs = {**step.operands, step.kernel.target: step.ref}
     formula = gradient.formula
+    where = dict.fromkeys(step.formula.indexed, _as_number(notation))  # a place in an array is a number, not a name
     operands: Mapping[str, Any] = {
-        **{name: leaves(notation, ref, write) for name, ref in refs.items()},
+        **{name: leaves(notation, ref, where.get(name, write)) for name, ref in refs.items()},
         outgoing: Leaves(lambda at: ONE if at == link.place else ZERO) if link.place else ONE,
     }
-    term = formula.at(formula.index(link.source), operands, SLOPE, formula.bind(shapes))
+    term = formula.at(formula.index(link.source), operands, SLOPE, formula.sizes(_values(notation.trace, step)))
     assert isinstance(term, Term)
     return term

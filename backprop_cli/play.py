@@ -41,6 +41,12 @@ HELP = {
     "?": "this help",
     "q": "leave",
 }
+CHINESE = {
+    "下一步": "n", "前进": "n", "上一步": "p", "后退": "p", "去": "go", "跳到": "go", "为什么": "why",
+    "改": "set", "设": "set", "撤销": "undo", "列表": "list", "数值": "numbers", "符号": "symbols", "全部": "both",
+    "帮助": "help", "退出": "q",
+}  # fmt: skip
+"""The commands' Chinese names, which need no blank behind them: 去z2[1]."""
 SHOWN = {
     "numbers": later("Steps will be shown in numbers."),
     "symbols": later("Steps will be shown in symbols."),
@@ -112,7 +118,8 @@ class Play:
     def _command(self, word: str, rest: str) -> Iterator[Block]:
         command = self.commands.get(word)
         if command is None:
-            raise unknown("command", word, [name for name in self.commands if name.isalpha()])
+            names = (name for name in (*self.commands, *CHINESE) if name.isalpha())
+            raise unknown("command", word, [name for name in names if name.isascii() == word.isascii()])
         yield from command(word if command == self._show else rest)
 
     # --- walking ----------------------------------------------------------------------------------------------------
@@ -180,11 +187,16 @@ class Play:
 
     def _why(self, rest: str) -> Iterator[Block]:
         if not rest and not self.at:
-            raise UsageError("why what? Name an address, such as why W1[1,1], or go to a step first")
+            example = self._first(next(iter(self.run.problem.params), "x"))
+            raise UsageError("why what? Name an address, such as why {example}, or go to a step first", example=example)
         if not rest:
             ref = self.steps[self.at - 1].ref
-            rest = self.notation.address(ref, (0,) * np.ndim(self.run.trace[ref]))
+            rest = self._first(ref)
         yield from self.run.why(rest, self.view.digits).blocks()
+
+    def _first(self, ref: str) -> str:
+        """The address of a value's first entry."""
+        return self.notation.address(ref, (0,) * np.ndim(self.run.trace[ref]))
 
     def _set(self, rest: str) -> Iterator[Block]:
         change = read_change(rest, self.notation)
@@ -196,13 +208,20 @@ class Play:
         was, now = self._number(old.trace.entry(change.ref, change.place)), self._number(change.value)
         yield Note(tr("{name} was {was} and is {now} now.", name=name, was=was, now=now))
         was, now = self._number(old["L"]), self._number(new["L"])
-        yield Note(tr("The loss goes from {was} to {now}.", was=was, now=now))
+        if "E" in new.trace:
+            yield Note(tr("The loss goes from {was} to {now}.", was=was, now=now))
+        else:
+            yield Note(tr("{name} goes from {was} to {now}.", name=new.trace.outcome, was=was, now=now))
 
     def _undo(self, rest: str) -> Iterator[Block]:
         if not self.before:
             raise UsageError("nothing has been changed")
         self._take(self.before.pop())
-        yield Note(tr("Taken back; the loss is {loss} again.", loss=self._number(self.run["L"])))
+        now = self._number(self.run["L"])
+        if "E" in self.run.trace:
+            yield Note(tr("Taken back; the loss is {loss} again.", loss=now))
+        else:
+            yield Note(tr("Taken back; {name} is {value} again.", name=self.run.trace.outcome, value=now))
 
     def _show(self, how: str) -> Iterator[Block]:
         self.view = self.view._replace(show=how)  # type: ignore[arg-type]
@@ -230,8 +249,11 @@ class Play:
 
 
 def split(line: str) -> tuple[str, str]:
-    """The first word of a typed line, and the rest. A word counts in any case, and in full-width letters too."""
+    """The first word of a typed line, and the rest. A word counts in any case, in full-width letters, in Chinese."""
     word, rest = (*line.split(maxsplit=1), "", "")[:2]
+    for chinese, command in CHINESE.items():
+        if word.startswith(chinese):
+            return command, f"{word.removeprefix(chinese)} {rest}".strip()
     return unicodedata.normalize("NFKC", word).lower(), rest.strip()
 
 
@@ -241,8 +263,8 @@ def changed(problem: Problem | Expression, change: Change) -> Problem | Expressi
     if isinstance(problem, Expression):
         if ref in problem.params:
             return replace(problem, params={**problem.params, ref: value})
-        names = ", ".join(problem.params)
-        raise UsageError("{ref} is no variable of the expression; set one of {names}", ref=ref, names=names)
+        name, names = problem.name if ref == "L" else ref, ", ".join(problem.params)
+        raise UsageError("{ref} is no variable of the expression; set one of {names}", ref=name, names=names)
     tables: dict[str, Mapping[str, Any]] = {
         "params": problem.params,
         "state": problem.state,

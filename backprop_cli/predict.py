@@ -19,8 +19,12 @@ from backprop_cli.worked import with_numbers
 
 STAGES = ("sign", "size", "digits")
 PROMPTS = (later("{name}: +, − or 0? "), later("{name}: how large? a power of ten: "), later("{name} = ? "))
+NEAR = 0.75
+"""A prediction of the size may be off by three quarters of a power of ten."""
 CLOSE = 0.01
 """A prediction of the digits may be off by one part in a hundred: it is done by hand."""
+FAR = 100
+"""What is off by more than this many times the number is not told in percent."""
 
 POSITIVE = ("+", "plus", "positive", "pos", "正", "正数")
 NEGATIVE = ("-", "−", "minus", "negative", "neg", "负", "负数")
@@ -64,15 +68,19 @@ class Question:
         return given == sign_of(self.truth), sign_argument(self.notation, self.step, self.place)
 
     def _size(self, typed: str) -> tuple[bool, str]:
-        given = abs(read_number(typed))
-        power = 10.0 ** round(math.log10(abs(self.truth)))
-        good = given > 0 and abs(math.log10(given / abs(self.truth))) <= 0.75
-        return good, tr("it is about {power}; you said {given}", power=number(power).text, given=number(given).text)
+        given, size = abs(read_number(typed)), math.log10(abs(self.truth))
+        powers = range(math.ceil(size - NEAR), math.floor(size + NEAR) + 1)
+        good = given > 0 and abs(math.log10(given) - size) <= NEAR
+        told = {"about": _rounded(abs(self.truth), 1), "given": number(given).text}
+        near = tr(" or ").join(number(float(f"1e{power}")).text for power in powers)
+        return good, tr("it is about {about}, so {near} would do; you said {given}", near=near, **told)
 
     def _digits(self, typed: str) -> tuple[bool, str]:
         given = read_number(typed)
         off = abs(given - self.truth) / abs(self.truth)
-        error = tr("exact") if off < 1e-5 else tr("off by {percent} %", percent=number(100 * off, 2).text)
+        error = tr("off by {percent} %", percent=_rounded(100 * off, 2)) if off < FAR else tr("far off")
+        if off < 1e-5:
+            error = tr("exact")
         told = {"given": number(given).text, "truth": number(self.truth).text, "error": error}
         return off <= CLOSE, tr("you said {given}, it is {truth} ({error})", **told)
 
@@ -90,7 +98,7 @@ class Prediction:
         except UsageError as error:
             yield Note(tr("{error} (or just Enter to see it)", error=error))
             return
-        self.score.setdefault((_kind(question.step), STAGES[question.stage]), []).append(good)
+        self.score.setdefault((_kind(question), STAGES[question.stage]), []).append(good)
         question.stage += 1
         yield Note(tr("Right: {verdict}.", verdict=verdict) if good else tr("No: {verdict}.", verdict=verdict))
 
@@ -117,9 +125,16 @@ class Prediction:
             yield Note(tr("Everything right."))
 
 
-def _kind(step: Step) -> str:
-    """What kind of number a step makes, for the score."""
-    target = step.kernel.target
+def _rounded(value: float, digits: int) -> str:
+    """A number rounded to so many digits, and written out: 200 rather than 2e2."""
+    return number(float(f"{value:.{digits}g}")).text
+
+
+def _kind(question: Question) -> str:
+    """What kind of number is asked for, for the score."""
+    step, target = question.step, question.step.kernel.target
+    if "E" not in question.notation.trace:
+        return later("gradients") if step.phase == "backward" else later("values v")
     if step.phase == "update":
         return later("updates")
     if step.phase == "backward":

@@ -43,6 +43,12 @@ class Problem:
         return ("x",)
 
     @property
+    def words(self) -> dict[int, list[str]]:
+        """What the layers are made of, by the number that their values go by: {1: ["conv", "relu"]}."""
+        every = [each for placed in self.network.layers for each in placed.all()]
+        return {placed.number: [each.layer.word for each in every if each.number == placed.number] for placed in every}
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What the problem is, for a JSON document."""
         network = self.network
@@ -64,12 +70,11 @@ class Problem:
     def title(self) -> str:
         """The problem in one line."""
         network = self.network
-        bends = (layer for layer in network.layers if layer.kernel.target == "a")
         options = ", ".join(f"{name} {_short(value)}" for name, value in self.numbers.items() if name != "lr")
         return tr(
             "{net}; {activations}; loss {loss} ({batch}); {optimizer} lr {lr}{options}; seed {seed}",
             net=self.net,
-            activations=", ".join(_with_options(layer.kernel.name, layer.options) for layer in bends),
+            activations=", ".join(_with_options(placed.layer.word, placed.options) for placed in network.bends),
             loss=_with_options(network.loss.name, network.loss_options),
             batch=self._batch,
             optimizer=self.optimizer.name,
@@ -87,14 +92,20 @@ class Problem:
             batch = tr("mean over {samples}", samples=batch) if mean else tr("sum over {samples}", samples=batch)
         return tr("{batch}, l2 {l2}", batch=batch, l2=_short(network.l2)) if network.l2 else batch
 
+    def forward(self) -> Trace:
+        """The forward pass and the loss, as training has them: what is random depends on the seed and the step."""
+        draw = np.random.default_rng((self.seed, self.step)).random
+        return self.network.forward(self.params, self.x, self.y, draw, self.state)
+
     def run(self, wrt: Sequence[str] = ()) -> Trace:
         """The whole step: forward, loss, backward, update. `wrt` names further values whose gradient is wanted.
 
         Raises UsageError where a number overflows.
         """
         with np.errstate(all="ignore"):
-            trace = self.network.forward(self.params, self.x, self.y)
+            trace = self.forward()
             backward(trace, [*self.params, *wrt])
+            self.network.renew(trace)
             names = [name for name in self.params if name not in self.frozen]
             self.optimizer.update(trace, names, self.state, **self.numbers, t=self.step)
         for step in trace.steps:
@@ -105,7 +116,7 @@ class Problem:
         return trace
 
     def after(self, trace: Trace) -> Problem:
-        """The problem as the step in `trace` leaves it: moved parameters, and what the optimizer remembers."""
+        """The problem as the step in `trace` leaves it: moved parameters, and what optimizer and layers remember."""
         return replace(
             self,
             params={name: trace.values.get(f"{name}_new", value) for name, value in self.params.items()},
@@ -135,7 +146,8 @@ def load(source: str | Mapping[str, Any] | None = None, **options: Any) -> Probl
     given = {key: value for key, value in options.items() if value is not None}
     for _, fault in find_faults(given):
         raise UsageError(fault)
-    table = read_source(source if source is not None else given.pop("net", DEFAULT_NET))
+    tiny = given.pop("tiny", False)
+    table = read_source(source if source is not None else given.pop("net", DEFAULT_NET), tiny)
     try:
         return _assemble({**table, **given})
     except UsageError as error:
@@ -173,7 +185,7 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
             raise unknown("parameter to freeze", str(name), params)
     cast = DTYPES[dtype]
     params = {name: value.astype(cast) for name, value in params.items()}
-    state = optimizer.start(params)
+    state = optimizer.start(params) | {name: value.astype(cast) for name, value in network.memory.items()}
     return Problem(net, network, optimizer, numbers, seed, x.astype(cast), y.astype(cast), params, state, frozen)
 
 

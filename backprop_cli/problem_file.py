@@ -16,7 +16,7 @@ PRESETS = Path(__file__).parent / "presets"
 KEYS: dict[str, tuple[type, ...]] = {
     "net": (str,), "activation": (str, list), "bias": (bool,), "loss": (str,), "reduction": (str,), "l2": (int, float),
     "optimizer": (str,), "lr": (int, float), "frozen": (list,), "x": (), "y": (), "params": (dict, str),
-    "seed": (int,), "init": (str,), "dtype": (str,),
+    "seed": (int,), "init": (str,), "dtype": (str,), "tiny": (bool,),
 }  # fmt: skip
 """Every key, and the types its value may have; x and y are looked at later."""
 
@@ -43,7 +43,16 @@ def is_file(source: str) -> bool:
     return source == "-" or source.endswith((".toml", ".json"))
 
 
-def read_source(source: str) -> dict[str, Any]:
+def preset(name: str, tiny: bool = False) -> dict[str, Any]:
+    """What a preset says; with `tiny` its small version, whose numbers can be followed by hand. Raises UsageError."""
+    table = files.read_table(str(PRESETS / f"{name}.toml"))
+    small = table.pop("tiny", None)
+    if tiny and small is None:
+        raise UsageError("{name} is small already; leave --tiny out", name=name)
+    return table | (small if tiny else {})
+
+
+def read_source(source: str, tiny: bool = False) -> dict[str, Any]:
     """What a source says, as the keys of a problem file.
 
     `source` is a description (`3-4-2`), a preset, a .toml or .json file, or `-` for standard input. Raises UsageError,
@@ -51,12 +60,14 @@ def read_source(source: str) -> dict[str, Any]:
     """
     presets = preset_names()
     if source in presets:
-        return files.read_table(str(PRESETS / f"{source}.toml"))
+        return preset(source, tiny)
     if not is_file(source):
         if "/" in source or "\\" in source:
             raise UsageError("{path}: the file of a problem ends in .toml or .json", path=source)
         if source[:1].isalpha() and " " not in source:
             raise unknown("preset", source, presets)
+        if tiny:
+            raise UsageError("--tiny is for presets; {net} is as small as you write it", net=source)
         return {"net": source}
     table = files.read_table(source)
     faults = [f"{_place(source, key)}: {fault}" for key, fault in find_faults(table)]
@@ -65,7 +76,7 @@ def read_source(source: str) -> dict[str, Any]:
     if faults:
         raise UsageError("\n       ".join(faults))
     if table["net"] in presets:
-        table = {**files.read_table(str(PRESETS / f"{table.pop('net')}.toml")), **table}
+        table = {**preset(table.pop("net"), tiny or table.pop("tiny", False)), **table}
     return {key: _beside(source, value) if key in ("x", "y", "params") else value for key, value in table.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from backprop_cli.network import Network
 
 
 def samples(network: Network, x: Any, y: Any, rng: np.random.Generator) -> tuple[Any, Any]:
-    """x as (N, inputs) and y as (N, outputs), read, checked, or drawn with two decimals where they are not given."""
-    drawn_x = rng.integers(5, 100, (1, network.inputs)) / 100
-    x = drawn_x if x is None else _rows(_array(x, "x"), network.inputs, "x", plural(network.inputs, "input"))
+    """x as (N, *input) and y as (N, *output), read, checked, or drawn with two decimals where they are not given."""
+    drawn_x = _drawn_input(network, rng)
+    x = drawn_x if x is None else _shaped(_array(x, "x"), network.input, "x", plural(prod(network.input), "input"))
+    check_tokens(network, x)
     count = len(x)
     y = _drawn_target(network, count, rng) if y is None else _targets(network, _array(y, "y"), count)
     if len(y) != count:
@@ -30,42 +32,66 @@ def _array(value: Any, name: str) -> Any:
     return arrays.numbers(value, name)
 
 
-def _rows(array: Any, width: int, name: str, numbers: str) -> Any:
-    """One sample or several, as (N, width). A flat list is one sample, or many if each is a single number."""
-    if array.ndim == 0:
-        array = array.reshape(1)
-    if array.ndim == 1:
-        array = array.reshape(-1, 1) if width == 1 else array.reshape(1, -1)
-    if array.ndim != 2 or array.shape[1] != width:
+def _shaped(array: Any, shape: tuple[int, ...], name: str, numbers: str) -> Any:
+    """One sample or several, as (N, *shape). A flat list is one sample, or many if each is a single number.
+
+    Rows of as many numbers as the shape has are taken for it: an image may come as 784 numbers.
+    """
+    size = prod(shape)
+    if array.shape == shape and not (array.ndim == 1 and size == 1):
+        array = array[None]
+    if array.ndim < 2:
+        array = array.reshape(-1, 1) if size == 1 else array.reshape(1, -1)
+    if array.ndim == 2 and array.shape[1] == size:
+        array = array.reshape(-1, *shape)
+    if array.shape[1:] != shape:
         raise ShapeError(
-            "{name} has shape {shape}, but the net has {numbers}: expected (N, {width})",
+            "{name} has shape {shape}, but the net has {numbers}: expected ({needed})",
             name=name,
             shape=array.shape,
             numbers=numbers,
-            width=width,
+            needed=", ".join(map(str, ("N", *shape))),
         )
     return array
 
 
 def _targets(network: Network, array: Any, count: int) -> Any:
-    """Targets as (N, outputs). For cross-entropy, N whole numbers are classes, counted from 0."""
-    width = network.outputs
-    classes = network.loss.name == "ce" and array.ndim == 1 and len(array) == count != 1
-    classes = classes or (network.loss.name == "ce" and array.size == 1 == count and width > 1)
-    if not classes:
-        return _rows(array, width, "y", plural(width, "output"))
-    labels = array.reshape(-1)
-    if bad := [label for label in labels if label != int(label) or not 0 <= label < width]:
+    """Targets as (N, *output). For cross-entropy, whole numbers are classes, counted from 0."""
+    *places, width = network.output
+    size = prod(places)
+    if network.loss.name == "ce" and array.size == count * size and array.ndim < 2 + len(places) and width > 1:
+        return _one_hot(array.reshape(count, *places), width)
+    return _shaped(array, network.output, "y", plural(prod(network.output), "output"))
+
+
+def _one_hot(labels: Any, width: int) -> Any:
+    """Classes as probabilities: 1 for the class, 0 for the others, along a last axis of `width`."""
+    if bad := [label for label in labels.ravel() if label != int(label) or not 0 <= label < width]:
         raise UsageError("y: class {label:g} is not one of 0 … {last}", label=bad[0], last=width - 1)
     return np.eye(width)[labels.astype(int)]
 
 
+def _drawn_input(network: Network, rng: np.random.Generator) -> Any:
+    """One sample: two decimals between 0.05 and 0.99, or tokens."""
+    if network.vocabulary:
+        return rng.integers(0, network.vocabulary, (1, *network.input)).astype(float)
+    return rng.integers(5, 100, (1, *network.input)) / 100
+
+
 def _drawn_target(network: Network, count: int, rng: np.random.Generator) -> Any:
     """A target for every sample: one output on, the others off; two decimals where outputs are not squashed."""
-    if network.activations[-1] in ("sigmoid", "softmax"):
-        classes = max(network.outputs, 1 if network.activations[-1] == "softmax" else 2)
-        return np.eye(classes)[rng.integers(0, classes, count)][:, -network.outputs :]
-    return rng.integers(-90, 91, (count, network.outputs)) / 100
+    last = network.activations[-1] if network.activations else ""
+    if last in ("sigmoid", "softmax"):
+        classes = max(network.outputs, 1 if last == "softmax" else 2)
+        labels = rng.integers(0, classes, (count, *network.output[:-1]))
+        return np.eye(classes)[labels][..., -network.outputs :]
+    return rng.integers(-90, 91, (count, *network.output)) / 100
+
+
+def check_tokens(network: Network, x: Any) -> None:
+    """Tokens are whole numbers from 0, as many as the table has rows. Raises UsageError."""
+    if network.vocabulary and (len(bad := x[(x != np.floor(x)) | (x < 0) | (x >= network.vocabulary)])):
+        raise UsageError("x: token {token:g} is not one of 0 … {last}", token=bad.flat[0], last=network.vocabulary - 1)
 
 
 def check_targets(network: Network, y: Any) -> None:
@@ -74,20 +100,20 @@ def check_targets(network: Network, y: Any) -> None:
         return
     outside = np.argwhere((y < 0) | (y > 1))
     if len(outside):
-        n, o = outside[0]
+        n, *rest = outside[0] + 1
         raise UsageError(
             "y[{n};{o}] is {value:g}; loss {loss} needs targets from 0 to 1",
-            n=n + 1,
-            o=o + 1,
-            value=y[n, o],
+            n=n,
+            o=",".join(map(str, rest)),
+            value=y[tuple(outside[0])],
             loss=network.loss.name,
         )
-    sums = y.sum(1)
-    wrong = np.flatnonzero(abs(sums - 1) > 1e-6)
+    sums = y.sum(-1)
+    wrong = np.argwhere(abs(sums - 1) > 1e-6)
     if network.loss.name == "ce" and len(wrong):
         raise UsageError(
             "the targets of sample {number} sum to {total:g}; with a softmax they must sum to 1 "
             "(or give class numbers)",
-            number=wrong[0] + 1,
-            total=sums[wrong[0]],
+            number=wrong[0][0] + 1,
+            total=sums[tuple(wrong[0])],
         )

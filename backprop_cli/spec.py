@@ -2,6 +2,8 @@
 
 `2 dense2 tanh dense1 sigmoid` lists the layers after the input's size; for the plain case `2-2-1` says the same in
 short. A word is a name, perhaps a size, and in brackets its options: `dense64`, `leaky_relu(0.1)`, `adam(beta1=0.8)`.
+The input may have several axes, `1x28x28`, and so may a layer's size, `embedding64x32`. The brackets of `residual`
+hold layers: `residual(dense4 tanh dense4)`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ LARGEST = 20_000_000
 """The most units a layer, or parameters a network, may have; more is refused before any memory is asked for."""
 
 SHORT = re.compile(r"[^\s-]+(-[^\s-]+)+")
-WORD = re.compile(r"(?P<name>[A-Za-z_]+)(?P<size>\d*)(\((?P<args>[^()]*)\))?")
+WORD = re.compile(r"(?P<name>[A-Za-z_]+)(?P<size>(\d+(x\d+)*)?)(\((?P<args>.*)\))?")
+NESTED = ("residual",)
+"""The words whose brackets hold layers."""
 EXAMPLE = later("3-4-2 or '3 dense4 relu dense2 softmax'")
 
 
@@ -27,9 +31,10 @@ class Word(NamedTuple):
     """One word of a description."""
 
     name: str
-    size: int | None = None
+    sizes: tuple[int, ...] = ()
     args: tuple[float, ...] = ()
     options: Mapping[str, float] = {}
+    inner: tuple[Word, ...] = ()
 
     def settings(self, defaults: Mapping[str, float], ranges: Mapping[str, Range]) -> dict[str, float]:
         """`defaults`, changed by what the word says in its brackets. Raises UsageError."""
@@ -55,6 +60,15 @@ class Word(NamedTuple):
                     value=value,
                     range=ranges[name],
                 )
+            if isinstance(defaults[name], int):
+                if value != int(value):
+                    raise UsageError(
+                        "{name}({option}={value:g}): {option} must be a whole number",
+                        name=self.name,
+                        option=name,
+                        value=value,
+                    )
+                found[name] = int(value)
         return found
 
 
@@ -63,37 +77,51 @@ def read_word(text: str) -> Word:
     match = WORD.fullmatch(text)
     if not match:
         raise UsageError("cannot read {text!r}; a layer is written like dense64 or leaky_relu(0.1)", text=text)
+    name, sizes = match["name"].lower(), tuple(map(int, filter(None, match["size"].split("x"))))
+    if name in NESTED:
+        return Word(name, sizes, inner=tuple(map(read_word, parts_of(match["args"] or ""))))
     args: list[float] = []
     options: dict[str, float] = {}
     for part in filter(None, (match["args"] or "").split(",")):
-        name, equals, value = part.rpartition("=")
+        option, equals, value = part.rpartition("=")
         try:
             number = float(value)
         except ValueError:
             raise UsageError(
                 "{text!r}: {part!r} is not a number or name=number", text=text, part=part.strip()
             ) from None
-        if name.strip() in options:
-            raise UsageError("{text!r}: {name} is given twice", text=text, name=name.strip())
+        if option.strip() in options:
+            raise UsageError("{text!r}: {name} is given twice", text=text, name=option.strip())
         if equals:
-            options[name.strip()] = number
+            options[option.strip()] = number
         else:
             args.append(number)
-    name = match["name"].lower()
-    return Word(ALIASES.get(name, name), int(match["size"]) if match["size"] else None, tuple(args), options)
+    return Word(ALIASES.get(name, name), sizes, tuple(args), options)
 
 
-def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[int, list[Word]]:
-    """The input's size and the layers' words.
+def parts_of(text: str) -> list[str]:
+    """A description in words: apart at the blanks that are not in brackets."""
+    depth, parts = 0, [""]
+    for character in text:
+        depth += (character == "(") - (character == ")")
+        if character.isspace() and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return list(filter(None, parts))
+
+
+def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[tuple[int, ...], list[Word]]:
+    """The shape of one input and the layers' words.
 
     The short form gets its activations from `activations`, one for all layers or one for each; without them, sigmoid
     and at the end `last`. Raises UsageError.
     """
     if SHORT.fullmatch(net.strip()):
         inputs, *sizes = (read_size(part, net) for part in net.strip().split("-"))
-        return inputs, _spell_out(net, sizes, activations or ["sigmoid"] * (len(sizes) - 1) + [last])
-    head, *parts = re.findall(r"[^\s()]+\([^()]*\)|\S+", net) or [""]
-    return read_size(head, net), [read_word(part) for part in parts]
+        return (inputs,), _spell_out(net, sizes, activations or ["sigmoid"] * (len(sizes) - 1) + [last])
+    head, *parts = parts_of(net) or [""]
+    return tuple(read_size(size, net) for size in head.split("x")), [read_word(part) for part in parts]
 
 
 def read_size(text: str, net: str) -> int:
@@ -126,4 +154,4 @@ def _spell_out(net: str, sizes: Sequence[int], activations: Sequence[str]) -> li
             activations=plural(len(names), "activation"),
             names=", ".join(names),
         )
-    return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", size), read_word(name))]
+    return [word for size, name in zip(sizes, names, strict=True) for word in (Word("dense", (size,)), read_word(name))]

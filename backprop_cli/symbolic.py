@@ -9,17 +9,19 @@ unit rather than for each weight, this grows in proportion to the weights; one e
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import partial
+from functools import partial, reduce
+from math import prod
 from typing import Any
 
 import numpy as np
 import sympy
 
 from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
+from backprop_cli.indices import computed, letters
 from backprop_cli.language import tr
 from backprop_cli.numeric import finite_difference, one_sided
-from backprop_cli.syntax import REDUCTIONS
-from backprop_cli.trace import Step, Trace
+from backprop_cli.syntax import REDUCTIONS, Reduce, walk
+from backprop_cli.trace import Step, Trace, downstream
 from backprop_cli.verdict import EXACT, Check, Which, choose, judge, skipped
 
 DIGITS = 30
@@ -34,6 +36,9 @@ MILD = 30
 MOST_USES = 200
 """The most often that ζ may occur in one composed loss; beyond that, algebra is no longer quick."""
 
+MOST_WORK = 200_000
+"""The most terms that are computed for one entry; more would take many seconds."""
+
 TIE = 1e-12
 """Two branches closer than this are taken for equal: their difference may be rounding alone."""
 
@@ -43,7 +48,8 @@ OCCURRENCES: Algebra = {
     **dict.fromkeys(NUMBERS, lambda *args: sum(args)),
     **dict.fromkeys(REDUCTIONS, sum),
     **dict.fromkeys(("max", "min"), max),
-    **dict.fromkeys((">", "<", ">=", "<="), lambda p, q: 0),
+    **dict.fromkeys((">", "<", ">=", "<=", "=="), lambda p, q: 0),
+    "largest": max,
     "where": lambda c, p, q: max(p, q),
     "number": lambda number: 0,
 }
@@ -64,18 +70,24 @@ class Sympy:
 
     def check(self, ref: str, which: Which = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at the entries `which` chooses."""
-        readers = self._readers(ref)
-        uses = max(self._occurrences(step.ref) for step in readers)
+        readers, work = self._readers(ref), self._work(ref)
+        if work > MOST_WORK:
+            reason = tr(
+                "composing the loss anew for one entry takes {count:,} terms; the other witnesses have no such limit",
+                count=work,
+            )
+            return skipped(self.trace, f"d{ref}", "symbolic", reason)
+        often = any(self._occurrences(step.ref, MOST_USES) > MOST_USES for step in readers)
         if self.digits > MOST_DIGITS:
             reason = tr(
                 "values this large would take {count:,} digits; the other witnesses have no such limit",
                 count=self.digits,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        if uses > MOST_USES:
+        if often:
             reason = tr(
-                "in one expression each unit would occur {count:,} times; the other witnesses have no such limit",
-                count=uses,
+                "in one expression each unit would occur over {most} times; the other witnesses have no such limit",
+                most=MOST_USES,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)
@@ -99,12 +111,34 @@ class Sympy:
 
         Work is counted in units times their uses in the composed loss, a few milliseconds each, and in weights.
         """
-        uses = {step.ref: self._occurrences(step.ref) for ref in refs for step in self._readers(ref)}
+        uses: dict[str, int] = {}
+        for step in (step for ref in refs if self._work(ref) <= MOST_WORK for step in self._readers(ref)):
+            uses[step.ref] = self._occurrences(step.ref, budget)
+            if uses[step.ref] > budget:
+                return 1
         work = sum(int(np.size(self.trace[ref])) * count for ref, count in uses.items())
         weights = sum(int(np.size(self.trace[ref])) for ref in refs)
         if work <= budget and weights <= 10 * budget:
             return None
-        return max(1, min(8, budget // (2 * max(uses.values()))))
+        return max(1, min(8, budget // (2 * max(uses.values(), default=1))))
+
+    def _work(self, ref: str) -> int:
+        """How many terms are computed for one entry: all that depends on it, once for each place that reads it."""
+        work = 0
+        for step in self._readers(ref):
+            sizes = step.sizes(self.trace.values)
+            read = next(entry for entry in step.formula.reads if step.operands[entry.name] == ref)
+            own = {axis for place in read.axes for axis in letters(place)}
+            places = prod(np.prod(sizes[axis], dtype=int) for axis in step.formula.target.axes if axis not in own)
+            reached = downstream(self.steps, {step.ref}) - {step.ref}
+            work += int(places) * sum(self._terms(later) for later in self.steps if later.ref in reached)
+        return work
+
+    def _terms(self, step: Step) -> int:
+        """How many terms are added up for all of a step's result."""
+        sizes = step.sizes(self.trace.values)
+        sums = [prod(sizes[axis] for axis in node.axes) for node in walk(step.formula.tree) if isinstance(node, Reduce)]
+        return int(np.size(self.trace[step.ref])) * max(sums, default=1)
 
     def _readers(self, ref: str) -> list[Step]:
         return [step for step in self.steps if ref in step.operands.values()]
@@ -129,15 +163,24 @@ class Sympy:
             self.slopes[ref, place] = self._derivative(loss, self.trace.entry(ref, place))
         return self.slopes[ref, place]
 
-    def _occurrences(self, ref: str) -> int:
-        """How often one entry of `ref` would occur in the composed loss."""
+    def _occurrences(self, ref: str, most: int) -> int:
+        """How often one entry of `ref` would occur in the composed loss; beyond `most`, counting stops."""
         first = (0,) * np.ndim(self.trace[ref])
-        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), int)[()])
+        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), int)[()], most)
 
     def _compose(
-        self, ref: str, place: tuple[int, ...], symbol: Any, algebra: Algebra, background: Callable[[Any], Any]
+        self,
+        ref: str,
+        place: tuple[int, ...],
+        symbol: Any,
+        algebra: Algebra,
+        background: Callable[[Any], Any],
+        most: int | None = None,
     ) -> Any:
-        """L, replayed by the formulas from `ref` on, with `symbol` at one place of it."""
+        """L, replayed by the formulas from `ref` on, with `symbol` at one place of it.
+
+        Where that comes to numbers and one of them is more than `most`, that one is the answer.
+        """
         if ref == "L":
             return symbol
         marked = np.array(background(self.trace[ref]), object)
@@ -146,10 +189,16 @@ class Sympy:
         for step in self.steps:
             if not changed.keys().isdisjoint(step.operands.values()) and step.ref not in changed:
                 operands = {
-                    name: changed[source] if source in changed else background(self.trace[source])
+                    name: changed[source]
+                    if source in changed
+                    else self.trace[source]
+                    if name in step.formula.indexed
+                    else background(self.trace[source])
                     for name, source in step.operands.items()
                 }
                 changed[step.ref] = step.formula.evaluate(operands, algebra)
+                if most is not None and (largest := np.max(changed[step.ref])) > most:
+                    return largest
         return changed["L"]
 
     def _algebra(self, at: tuple[str, tuple[int, ...]]) -> Algebra:
@@ -174,9 +223,10 @@ class Sympy:
                 op: lifted(NUMBERS[op], getattr(sympy, op))
                 for op in ("exp", "log", "sqrt", "tanh", "sin", "cos", "erf")
             },
-            **{op: lambda p, q, op=op: NUMBERS[op](sign(p, q), 0) for op in (">", "<", ">=", "<=")},
+            **{op: lambda p, q, op=op: NUMBERS[op](sign(p, q), 0) for op in (">", "<", ">=", "<=", "==")},
             "max": lambda p, q: p if sign(p, q) > 0 else q,
             "min": lambda p, q: p if sign(p, q) < 0 else q,
+            "largest": lambda terms: reduce(lambda p, q: p if sign(p, q) > 0 else q, terms),
             "abs": lambda p: p if sign(p, 0) > 0 else -p,
             "where": NUMBERS["where"],
             "number": NUMBERS["number"],
@@ -205,6 +255,11 @@ class _Marked:
 def _reached(step: Step, ref: str, entry: tuple[int, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Where in the step's result the entry `ref[entry]` is read: for W[o,i], every z[n,o] with this o."""
     target = step.formula.target.axes
+    name = next(name for name, source in step.operands.items() if source == ref)
+    if any(computed(read) for read in step.formula.reads if read.name == name):
+        every = positions(target, sizes)
+        yield from (index for index in every if entry in step.formula.places(name, index, sizes))
+        return
     for index in positions(target, sizes):
         for read in step.formula.reads:
             if step.operands.get(read.name) == ref:

@@ -7,7 +7,9 @@ have been, had some earlier values been different? That is `replay`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -38,7 +40,7 @@ class Step(NamedTuple):
 
     def sizes(self, tape: Mapping[str, Any]) -> dict[str, Any]:
         """The size of every axis of the formula. Raises ShapeError where the operands do not fit."""
-        return self.formula.bind({name: np.shape(tape[ref]) for name, ref in self.operands.items()})
+        return self.formula.sizes(self.values(tape))
 
     def checked(self, tape: Mapping[str, Any]) -> Any:
         """The step's value; raises ShapeError where the formula and the shapes disagree.
@@ -130,6 +132,17 @@ class Trace:
         return stale
 
 
+class Plan(Trace):
+    """A tape of shapes: steps are taken down and not computed, and every value is a 0 that takes no room."""
+
+    def run(self, ref: str, kernel: Kernel, phase: Phase = "forward", **operands: str) -> str:
+        """Take a step down, and the shape that its formula gives it."""
+        step = Step(ref, kernel, operands, phase)
+        self.leaf(ref, np.broadcast_to(0.0, kernel.formula.shape(kernel.formula.target, step.sizes(self.values))))
+        self.steps.append(step)
+        return ref
+
+
 def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
     """The step's kernel, or the plain one if a value that the fused body skips over was replaced."""
     kernel = step.kernel
@@ -139,8 +152,8 @@ def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
 
 
 def canonical(ref: str) -> str:
-    """A value's name on the tape: `delta1` is dz1; every other name is itself."""
-    return f"dz{ref[5:]}" if ref.startswith("delta") and ref[5:].isdigit() else ref
+    """A value's name on the tape: `delta1` is dz1, `delta1@2` is dz1@2; every other name is itself."""
+    return re.sub(r"^delta(?=(\d+|[a-z]?\d+@\d+)$)", "dz", ref)
 
 
 def downstream(steps: list[Step], refs: Collection[str]) -> set[str]:
@@ -156,32 +169,62 @@ def backward(trace: Trace, wrt: Collection[str], of: str = "L") -> None:
     """Back-propagation: put ∂of/∂v on the tape, as `dv`, for every value v between `wrt` and `of`.
 
     The steps are taken in reverse. Each hands a gradient to every operand that has one; a value that was used more
-    than once gets the sum over its uses.
+    than once gets the sum over its uses, part by part or, where their kernels know how, in one line.
     """
     forward = list(trace.steps)
     wanted = downstream(forward, wrt)
-    uses: dict[str, int] = {}
-    edges: list[tuple[Step, str, str]] = []
-    for step in reversed(forward):
+    uses: dict[str, list[tuple[Step, str]]] = {}
+    first: dict[str, int] = {}
+    for number, step in enumerate(reversed(forward)):
         if step.ref == of or step.ref in uses:
             for operand in step.kernel.gradients:
                 source = step.operands[operand]
                 if source in wanted:
-                    edges.append((step, operand, source))
-                    uses[source] = uses.get(source, 0) + 1
+                    uses.setdefault(source, []).append((step, operand))
+                    first[source] = number
 
     trace.leaf(f"d{of}", 1.0)
-    done: dict[str, int] = dict.fromkeys(uses, 0)
-    for step, operand, source in edges:
-        done[source] += 1
-        path = f"d{source}" if uses[source] == 1 else f"d{source}_{done[source]}"
+    for source in sorted(uses, key=lambda source: first[source]):
+        _hand_back(trace, source, uses[source])
+
+
+def _hand_back(trace: Trace, source: str, uses: list[tuple[Step, str]]) -> None:
+    """Put the gradient of a value on the tape; its uses, the last one first, have theirs already."""
+    users = [user for user, _ in uses[::-1]]
+    make = users[0].kernel.joint.get(uses[-1][1])
+    if make and (joint := make(users)):
+        trace.run(f"d{source}", joint, "backward", **_found(joint, users))
+        return
+    parts = [f"d{source}_{number}" for number in range(1, len(uses) + 1)] if len(uses) > 1 else [f"d{source}"]
+    for part, (step, operand) in zip(parts, uses, strict=True):
         gradient = step.kernel.gradients[operand]
-        found = {**step.operands, step.kernel.target: step.ref, f"d{step.kernel.target}": f"d{step.ref}"}
-        trace.run(path, gradient, "backward", **{name: found[name] for name in gradient.operands})
-        if done[source] > 1:
-            so_far = f"d{source}_1" if done[source] == 2 else f"d{source}_1to{done[source] - 1}"
-            total = f"d{source}" if done[source] == uses[source] else f"d{source}_1to{done[source]}"
-            trace.run(total, paths_added, "backward", d1=so_far, d2=path)
+        trace.run(part, gradient, "backward", **_found(gradient, [step]))
+    if len(uses) > 1:
+        trace.run(f"d{source}", added(len(uses)), "backward", **{f"d{n}": part for n, part in enumerate(parts, 1)})
+
+
+def _found(gradient: Kernel, steps: list[Step]) -> dict[str, str]:
+    """What a gradient reads: each step's operands, result and its gradient, by name; z2 is the z of the second step."""
+    found: dict[str, str] = {}
+    for number, step in enumerate(steps, 1):
+        own = {**step.operands, step.kernel.target: step.ref, f"d{step.kernel.target}": f"d{step.ref}"}
+        found |= own | {f"{name}{number}": ref for name, ref in own.items()}
+    return {name: found[name] for name in gradient.operands}
+
+
+@cache
+def added(count: int) -> Kernel:
+    """The kernel that adds up the gradients of so many uses of a value."""
+    if count == 2:
+        return paths_added
+    takes = tuple(f"d{part}" for part in range(1, count + 1))
+
+    def parts_added(*parts: Any) -> Any:
+        """A value that is used several times gets the gradients of all its uses."""
+        return sum(parts[1:], parts[0])
+
+    picked = ", ".join(f"{name}[...]" for name in takes)
+    return Kernel(Formula(f"d[...] = sum[m](pick[m]({picked}))"), parts_added, takes=takes)
 
 
 @kernel("d[...] = d1[...] + d2[...]")

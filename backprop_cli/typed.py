@@ -36,10 +36,14 @@ FUNCTIONS: dict[str, Callable[[float], float]] = {
 }
 
 
+def keyed(text: str) -> str:
+    """Full-width letters and the signs of a printed page, as a keyboard has them: `ｘ × ２` is `x * 2`."""
+    return unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS)
+
+
 def read_number(text: str) -> float:
     """The number that somebody typed, arithmetic included. Raises UsageError if it is none, or not finite."""
-    text = re.sub(r"(?<=\d)½", "+½", text)
-    plain = unicodedata.normalize("NFKC", text.translate(SIGNS)).translate(SIGNS).strip()
+    plain = keyed(re.sub(r"(?<=\d)½", "+½", text)).strip()
     plain = re.sub(r"(?<=\d),(?=\d)(?!\d{3}\b)", ".", plain).replace("^", "**").removeprefix("=")
     try:
         if len(plain) > LONGEST:

@@ -8,9 +8,10 @@ COMMANDS = {
     "check": "Check every gradient of a network, or somebody's claims.",
     "why": "Explain one number, with every path it takes to the loss.",
     "whatif": "Change a number and see what moves.",
+    "train": "Train a network on data, and tell how it went.",
     "play": "Step through a training step: forward, back, why, predict.",
     "doctor": "Report on this installation and this terminal.",
-    "help": "Help on a command, or on: exit-codes, networks, completion.",
+    "help": "Help on a command, or on: networks, training, exit-codes, completion.",
 }
 """Every command and what it does, in a line."""
 
@@ -24,6 +25,7 @@ Try these:
   backprop step mazur                a published example, to the last digit
   backprop why W1[1,1] mazur         one gradient, path by path, in words
   backprop check --net 784-128-10    every gradient of a large one, checked
+  backprop train xor --epochs 500    a network that learns XOR from nothing
 
 Commands:
 {commands}
@@ -49,6 +51,7 @@ Networks:
   3-4-2 --activation relu,softmax        one activation for each layer
   '4 dense8 relu dense3 softmax'         the general form
   mazur, article-3-4-2, logistic, xor    presets; also mnist-mlp, tabular
+  mnist-cnn --tiny                       small-cnn, mnist-cnn, lenet-cifar
   --expr "f = (x + y) * z" --at x=-2,y=5,z=-4   an expression
   problem.toml                           a file:
 
@@ -68,6 +71,30 @@ Losses:      mse sse half_sse mae huber bce bce_sum ce
 Optimizers:  sgd momentum nesterov rmsprop adagrad adam adamw
 
 A file of numbers or of a problem may have up to 256 MiB.
+""",
+    "training": """\
+Data, for backprop train --data:
+  xor, spirals, moons, blobs   made by a rule: 'spirals(samples=600, noise=0.2)'
+  sine                         made by a rule: a number and its sine
+  digits                       1,797 images of 8 x 8 (Alpaydin 1998, CC BY 4.0)
+  mnist.npz                    x_train, y_train, x_test, y_test; or x and y
+  train-images-idx3-ubyte.gz   MNIST, its labels beside it; or their folder
+  cifar-10-batches-bin         CIFAR-10 (binary), the folder or one of its files
+  table.csv                    a header; the last column is the target
+  book.txt                     a text, for a net that begins with an embedding
+
+Schedules, for --schedule; several multiply:
+  step(every=10, factor=0.1)   down every 10 epochs
+  cosine(floor=0)              down along half a wave
+  warmup(steps=100)            up over the first 100 steps
+  plateau(5, factor=0.1)       down when the loss no longer falls for 5 epochs
+
+Variants of images, for --augment; several in a row:
+  shift(pixels=2)              moved by up to 2 pixels
+  flip(share=0.5)              left and right exchanged in half of them
+
+Weight decay: --l2 0.0001, or --optimizer 'adamw(weight_decay=0.01)'.
+Fine-tuning: --params weights.npz --frozen W1,b1
 """,
     "completion": """\
 Completion of commands and options with the Tab key:

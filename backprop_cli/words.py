@@ -39,7 +39,7 @@ def sentences(notation: Notation, ref: str, place: Place, digits: int) -> Iterat
     """One sentence for each output that matters, and one that sums up."""
     trace, name, loss = notation.trace, notation.entry(ref, place), notation.name("L")
     total = paths(trace, ref, place, 1).total
-    if "y" not in trace:
+    if "E" not in trace:
         yield tr("Raising {name} {does} {loss}.", name=name, does=_does(total), loss=loss)
         return
     found = pulls(notation, ref, place)

@@ -82,7 +82,7 @@ def tables() -> dict[str, Iterable[str]]:
         "welcome.py": [welcome.PAGE, *welcome.COMMANDS.values(), *welcome.TOPICS.values()],
         "commands": list(help_texts()),
         "layers, optimizers": list(kernel_texts()),
-        "layers/elementary.py": [kernel.name for kernel in KERNELS.values() if kernel.target == "s"],
+        "layers/elementary.py": [kernel.name.replace("_", " ") for kernel in KERNELS.values() if kernel.target == "s"],
         "play.py": [*play.HELP, *play.HELP.values()],
         "predict.py": predict.STAGES,
         "trace.py": PHASES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from conftest import ROOT, Run
 
 import backprop_cli as bp
 from backprop_cli.cli import backprop as group
+from backprop_cli.cli import complain
 from backprop_cli.layers import ACTIVATIONS, LOSSES
 from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.problem_file import preset_names
@@ -279,6 +281,43 @@ def test_a_mistake_is_one_error_line_and_an_exit_code(
     assert message in text
     assert "Traceback" not in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80])
+def test_at_a_terminal_a_complaint_is_folded(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    message = "Error: unknown value 'nonsense'; known: " + ", ".join(f"W{layer}" for layer in range(30))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr", stream)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    complain(message)
+    lines = stream.buffer.getvalue().decode().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= columns
+    assert " ".join(" ".join(lines).split()) == message
+
+
+def test_in_a_pipe_a_complaint_is_one_line(backprop: Run) -> None:
+    found = backprop("why", "nonsense", "mazur", env={"COLUMNS": "40"})
+    (line,) = found.stderr.decode().splitlines()
+    assert len(line) > 80
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("why --depth x W1[1,1]", "'x' 不是有效的整数。"),
+        ("step --lr q", "'q' 不是有效的数。"),
+        ("step --nett 3", "'--nett'。你是不是"),
+        ("why --help", "用法：backprop why"),
+        ("why -h", "示例：backprop why"),
+        ("why W1[1,1] mazur --plain", "a1[1] 流向 z2[1]、z2[2]"),
+        ("whatif W2[1,1]=0 mazur", "z₁、a₁："),
+    ],
+)
+def test_chinese_has_its_own_words_and_signs(backprop: Run, line: str, said: str) -> None:
+    found = backprop(*line.split(), env={"BACKPROP_LANG": "zh"})
+    assert said in (found.stdout + found.stderr).decode()
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -11,21 +11,52 @@ import sympy
 
 from backprop_cli import loops
 from backprop_cli.formula import NUMBERS, Algebra, coordinates, positions
+from backprop_cli.indices import computed, where
 from backprop_cli.kernel import Kernel
 from backprop_cli.layers import ACTIVATIONS, KERNELS, LOSSES
+from backprop_cli.layers.gates import filtered_gates_dq, gates_dp, gates_dq
+from backprop_cli.layers.recurrent import every_dp, every_dU, every_dv, stack
 from backprop_cli.optimizers import OPTIMIZERS
-from backprop_cli.trace import paths_added
+from backprop_cli.syntax import Entry
+from backprop_cli.trace import added
 
-SIZES = {"n": 3, "o": 4, "j": 4, "i": 2, "...": (3, 4)}
+SIZES = {"n": 3, "o": 4, "j": 4, "i": 2, "k": 2, "r": 2, "s": 2, "t": 3, "u": 2, "v": 2, "e": 2, "h": 2, "...": (3, 4)}
+EXTRA = 0
+
+
+def some(names: str, *shape: int) -> dict[str, Any]:
+    """Any numbers under each of these names."""
+    rng = np.random.default_rng(7)
+    return {name: rng.normal(size=shape) for name in names.split()}
+
+
+GIVEN: dict[str, dict[str, Any]] = {
+    "flatten": {"count": 8, "rows": 2, "columns": 2},
+    "embedding": {"x": np.array([[0, 3, 1], [3, 3, 0], [2, 1, 1]]), "W": np.linspace(-1, 1, 8).reshape(4, 2)},
+    "scores": {"heads": 2, "width": 2},
+    "context": {"width": 2},
+    "heard": {"before": 1},
+    "both": {"units": 2, "gate": 1, "before": 1},
+    "filtered": {"units": 2, "gate": 1, "before": 1},
+    "gates_dp": {"units": 2, **some("dz1 dz2 dz3 dz4 dz5 dz6", 3, 2), **some("p", 3, 2, 6)},
+    "gates_dq": {"units": 2, **some("dz1 dz2 dz3 dz4", 3, 2), **some("q", 3, 8)},
+    "filtered_gates_dq": {"units": 2, **some("dz1 dz2 dz3 r", 3, 2), **some("q", 3, 6)},
+}
+"""Operands that may not be any number: sizes, and tokens."""
 RULES = {f"{name}: {rule.name}": rule for name, found in OPTIMIZERS.items() for rule in found.rules}
-FORWARD = {**KERNELS, **RULES, "paths_added": paths_added}
+MADE = (
+    *map(added, (2, 3)), stack(1), every_dp(3), every_dU(3), every_dv(3), gates_dp(3, 2), gates_dq(4), filtered_gates_dq
+)  # fmt: skip
+"""Kernels that are made for any number of operands."""
+FORWARD = {**KERNELS, **RULES, **{f"{made.name} of {len(made.parameters)}": made for made in MADE}}
 PAIRS = {f"{name}: d{operand}": (kernel, operand) for name, kernel in KERNELS.items() for operand in kernel.gradients}
 
 
 def sizes_of(kernel: Kernel) -> dict[str, Any]:
     reads = (*kernel.formula.reads, *(kernel.inner.formula.reads if kernel.inner else ()))
     dots = any("..." in entry.axes and len(entry.axes) > 1 for entry in reads)
-    return {**SIZES, "...": (3,)} if dots else SIZES
+    rank = max((len(entry.axes) for entry in kernel.formula.reads), default=0) - 1 if kernel.inner else 1
+    return {**SIZES, "...": (3,) * rank} if dots else SIZES
 
 
 def operands_for(kernel: Kernel, seed: int = 0) -> dict[str, Any]:
@@ -33,14 +64,14 @@ def operands_for(kernel: Kernel, seed: int = 0) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     sizes = sizes_of(kernel)
     source = kernel.inner or kernel
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(GIVEN.get(kernel.name, {}))
     for entry in (*source.formula.reads, *kernel.formula.reads):
         if entry.name in values or (kernel.inner and entry.name == kernel.inner.target):
             continue
-        shape = coordinates(entry.axes, sizes)
+        shape = shape_of(entry, kernel, sizes)
         if entry.name in ("a", "y") and kernel.target == "E":
             values[entry.name] = rng.uniform(0.1, 0.9, shape)
-        elif entry.name in ("v", "v_new", "vhat"):
+        elif entry.name in ("v", "v_new", "vhat", "var"):
             values[entry.name] = rng.uniform(0.5, 2, shape)
         elif entry.name == "t":
             values[entry.name] = 3
@@ -53,6 +84,18 @@ def operands_for(kernel: Kernel, seed: int = 0) -> dict[str, Any]:
     if kernel.inner:
         values[kernel.inner.target] = kernel.inner.formula.evaluate(values)
     return values
+
+
+def shape_of(entry: Entry, kernel: Kernel, sizes: dict[str, Any]) -> tuple[int, ...]:
+    """An operand's shape; where an index is computed, one that reaches just as far, or a little further."""
+    if not computed(entry):
+        return coordinates(entry.axes, sizes)
+    given = {**dict.fromkeys(kernel.formula.operands, 2), **kernel.options, **GIVEN.get(kernel.name, {})}
+    bounds = {axis: int(given[name]) for axis, name in kernel.formula.bounds.items()}
+    last = {axis: size - 1 for axis, size in {**sizes, **bounds}.items() if axis != "..."}
+    return tuple(
+        sizes[place] if isinstance(place, str) else where(place, last, given) + 1 + EXTRA for place in entry.axes
+    )
 
 
 def values_for(kernel: Kernel, operand: str) -> tuple[dict[str, Any], Kernel]:
@@ -114,6 +157,7 @@ def bracket(test: Any) -> Any:
 
 SYMBOLS: Algebra = {
     **{op: NUMBERS[op] for op in ("+", "-", "*", "/", "**", "neg", "sum", "mean", "number")},
+    "largest": lambda terms: sympy.Max(*terms), "==": lambda p, q: bracket(sympy.Eq(p, q)),
     **{op: getattr(sympy, op) for op in ("exp", "log", "sqrt", "tanh", "sin", "cos", "erf")},
     "abs": sympy.Abs, "max": sympy.Max, "min": sympy.Min,
     "where": lambda c, p, q: sympy.Piecewise((p, c > 0), (q, True)),
@@ -138,7 +182,7 @@ def test_gradient_equals_sympy(name: str) -> None:
         symbols[known] = array if array.shape else array[()]
     if kernel.inner:
         symbols[kernel.inner.target] = kernel.inner.formula.evaluate(symbols, SYMBOLS)
-    sizes = formula.bind({known: np.shape(value) for known, value in values.items()})
+    sizes = formula.sizes(values)
     entries = list(positions(formula.target.axes, sizes))
     for place in list(np.ndindex(*result.shape))[:: max(1, result.size // 3)]:
         symbol = symbols[operand][place] if result.shape else symbols[operand]
@@ -169,7 +213,8 @@ def test_printed_loops_run_and_give_the_same(name: str) -> None:
     assert str(kernel.formula.spread(tuple("nhkt"[:rank]))) == function.__doc__
 
 
-FLOWING = {name: kernel for name, kernel in KERNELS.items() if kernel.target in ("z", "a", "E", "L")}
+BETWEEN = ("z", "a", "E", "L", "p", "f", "mu", "var", "xhat", "norm", "kept", "sum", "pos", "score", "w", "c")
+FLOWING = {name: kernel for name, kernel in KERNELS.items() if kernel.target in BETWEEN}
 
 
 @pytest.mark.parametrize("name", FLOWING)

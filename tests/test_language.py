@@ -21,8 +21,10 @@ from test_play import spawn
 
 import backprop_cli as bp
 from backprop_cli import language
+from backprop_cli.augment import CHANGES
 from backprop_cli.cli import backprop as group
 from backprop_cli.cli import run
+from backprop_cli.datasets import GENERATORS
 from backprop_cli.language import Wish, listed, plural, speak, tr, wanted
 from backprop_cli.layers import KERNELS
 from backprop_cli.lines import cells, columns, fitted, fold
@@ -31,6 +33,7 @@ from backprop_cli.problem_file import preset_names
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.blocks import Fact, Note
 from backprop_cli.render.screen import Screen
+from backprop_cli.schedules import SCHEDULES
 from backprop_cli.welcome import COMMANDS, TOPICS
 
 Inside = Callable[..., tuple[int, str, str]]
@@ -90,7 +93,7 @@ def test_what_is_compiled_is_what_is_written() -> None:
 
 
 PROSE = re.compile(r"[a-z]{2,},? [a-z]{2,}")
-CODE = re.compile(r"^backprop |[<=]|\n|^(bold|italic) | in range\(|Object arrays|has no attribute")
+CODE = re.compile(r"^backprop |[<=]|\n|^(bold|italic) | in range\(|Object arrays|has no attribute|is no index")
 """What is for machines: titles of pictures, formulas, SVG, source code, styles."""
 PASSED_ON = {*catalogue.TRANSLATED, "unknown", "plural", "remark", "ValueError", "FormulaError"}
 TABLES = {"PAGE", "COMMANDS", "TOPICS", "HELP", "ROUNDED", "CONVENTIONS", "ENGLISH"}
@@ -200,10 +203,12 @@ OPTIONS = {
 
 ALSO = """
     backprop numpy click rich sympy python bash zsh fish source eval printf utf-8 gbk linux unicode legacy
-    ascii xterm mean sum norm max min exp ln log sqrt erf inf sigma beta eps alpha delta rho mu da db dz df
+    ascii xterm mean sum norm max min exp ln log sqrt erf inf sigma beta eps alpha delta rho mu da db dx dy dz df
     dv sgd lr dense float article json toml csv npy npz safetensors svg linear logits swish mnist-mlp
     nice xavier he symbolic both loops symbols numbers auto always never forward backward update
     go set undo list next back quit new ok
+    digits none unit standard samples noise share every factor floor patience pixels bin txt book mnist ubyte
+    batches cifar
 """
 NAMES = {
     *KERNELS,
@@ -211,6 +216,9 @@ NAMES = {
     *COMMANDS,
     *TOPICS,
     *preset_names(),
+    *GENERATORS,
+    *SCHEDULES,
+    *CHANGES,
     *language.LANGUAGES,
     *(name.strip("-") for name in OPTIONS),
     *ALSO.split(),
@@ -249,6 +257,9 @@ RUNS = [
     "whatif W2[2,1]=-0.5 mazur --sweep -1:1:9",
     "whatif x[1]=0.1 9-20-20",
     "whatif W2[2,1]=-0.5 mazur --sweep -1:1:9 --plain",
+    "train xor --epochs 4",
+    "train 2-3-2 --activation tanh,softmax --data blobs(120,classes=2) --epochs 3 --validation 0.2 --schedule cosine",
+    "train 2-3-2 --activation tanh,softmax --data moons(60) --epochs 3 --clip 1 --plain",
     "doctor",
     "doctor --plain",
     *(f"{command} --help" for command in COMMANDS),

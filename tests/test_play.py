@@ -14,10 +14,12 @@ import pytest
 from conftest import ROOT, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_expression import expressions
 
 import backprop_cli as bp
+from backprop_cli.errors import UsageError
 from backprop_cli.notation import Notation
-from backprop_cli.play import Play
+from backprop_cli.play import CHINESE, Play
 from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
 from backprop_cli.render.screen import Screen
@@ -110,6 +112,44 @@ def test_commands_in_full_width_letters_are_understood() -> None:
     assert "The loss goes from 0.298371" in typed(session, "ｓｅｔ Ｗ２［２，１］＝－１／２")
 
 
+def test_commands_in_chinese_need_no_blank() -> None:
+    session, other = Play(bp.step("mazur")), Play(bp.step("mazur"))
+    assert set(CHINESE.values()) <= set(session.commands)
+    for chinese, english in (
+        *[("下一步", "n"), ("前进", "n"), ("上一步", "p"), ("去z2[1]", "go z2[1]"), ("跳到 L", "go L"), ("后退", "p")],
+        *[
+            ("为什么", "why"),
+            ("为什么W1[1,1]", "why W1[1,1]"),
+            ("改W2[2,1]＝−1/2", "set W2[2,1]=-1/2"),
+            ("撤销", "undo"),
+        ],
+        *[("设　x[1]=1", "set x[1]=1"), ("列表", "list"), ("帮助", "?"), ("数值", "numbers"), ("符号", "symbols")],
+        *[("全部", "both"), ("退出", "q")],
+    ):
+        assert typed(session, chinese) == typed(other, english)
+    assert session.over
+    assert "did you mean 下一步?" in typed(session, "下步")
+    assert "known: back" in typed(session, "zzz")
+    assert "下" not in typed(session, "zzz")
+
+
+def test_an_expression_is_called_by_its_name() -> None:
+    session = Play(bp.step(expr="f = (x + y) * z", at="x=-2,y=5,z=-4"))
+    assert "f = v₁·z" in typed(session, "go f")
+    assert "f = 3·(−4) = −12" in typed(session, "why f")
+    assert "f is no variable of the expression; set one of x, y, z" in typed(session, "set f=3")
+    assert "f goes from −12 to 3." in typed(session, "set z=1")
+    assert "Taken back; f is −12 again." in typed(session, "undo")
+    assert "such as why x, or" in typed(Play(session.run), "why")
+
+
+def test_after_a_change_every_number_can_still_be_asked_about() -> None:
+    session = Play(bp.step(expr="f = x * sin(x) + relu(x)", at="x=1.5"))
+    typed(session, "n", "set x=-2")
+    assert "total: +1; the engine has +1" in typed(session, "why v3")
+    assert "x = −2 is negative, so ReLU outputs 0" in typed(session, "go v3")
+
+
 def test_help_names_every_command_and_unknown_ones_get_the_nearest() -> None:
     session = Play(bp.step("mazur"))
     text = typed(session, "?")
@@ -153,6 +193,31 @@ def test_a_sign_may_be_a_word_or_a_full_width_letter() -> None:
         assert "Right: its terms come to 0.392 against 0" in typed(session, "n", answer)
 
 
+def test_the_size_is_told_with_the_powers_that_would_do() -> None:
+    session = Play(bp.step("mazur"), predict=True)
+    assert "Right: it is about 0.4, so 0.1 or 1 would do; you said 1." in typed(session, "n", "+", "1")
+    session = Play(bp.step(expr="f = x * 1e308", at="x=1.1"), predict=True)
+    assert "No: it is about 1e308, so 1e308 would do; you said 1." in typed(session, "n", "+", "1")
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [("3", "off by 200 %"), ("15", "off by 1400 %"), ("1.9962", "off by 100 %"), ("1e9", "far off"), ("1", "exact")],
+)
+def test_an_error_is_told_in_plain_percent(given: str, error: str) -> None:
+    session = Play(bp.step(expr="f = x * y", at="x=1,y=1"), predict=True)
+    assert f"it is 1 ({error})" in typed(session, "n", "+", "1", given)
+
+
+def test_predictions_about_an_expression_have_names_for_its_numbers() -> None:
+    session = Play(bp.step(expr="f = x * sigmoid(x)", at="x=1.5"), predict=True)
+    typed(session, "n", "+", "1", "0.8176", "n", "-", "", "n", "+")
+    text = text_of(session.ending())
+    assert "values v: sign 1 of 2, size 1 of 1, digits 1 of 1" in text
+    assert "gradients: sign 1 of 1" in text
+    assert "The weak spot is values v" in text
+
+
 def test_enter_skips_a_question_and_shows_the_number() -> None:
     session = Play(bp.step("mazur"), predict=True)
     assert "z₁[1] = 0.15·0.05" in typed(session, "n", "")
@@ -194,6 +259,21 @@ def test_nothing_that_is_typed_raises_or_loses_the_place(lines: list[str], predi
         assert session.prompt
         if session.over:
             break
+
+
+@settings(max_examples=25, deadline=None)
+@given(expressions(), st.booleans(), st.sampled_from(["f", "E"]))
+def test_nothing_that_is_asked_about_an_expression_raises(text: str, predict: bool, name: str) -> None:
+    try:
+        session = Play(bp.step(expr=f"{name} = {text} + 0*(x + y)", at="x=0.7,y=1.3"), predict)
+    except UsageError:
+        return
+    for change in ("set x=2", f"set {name}=1"):
+        for ref in (*session.run.trace.values, name, f"d{name}"):
+            text_of(session.answer(f"why {ref}"))
+            text_of(session.answer(f"go {ref}"))
+        for line in ("n", "why", "+", "1", "list", change):
+            text_of(session.answer(line))
 
 
 # --- at a terminal and through a pipe -------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_the_short_form_and_the_general_form_are_the_same_network() -> None:
     short, general = build("3-4-2", ["relu", "softmax"]), build("3 dense4 relu dense2 softmax")
     assert short == general
     assert short.shapes == {"W1": (4, 3), "b1": (4,), "W2": (2, 4), "b2": (2,)}
-    assert (short.inputs, short.outputs, short.loss.name) == (3, 2, "ce")
+    assert (short.input, short.outputs, short.loss.name) == ((3,), 2, "ce")
 
 
 def test_defaults_of_the_short_form() -> None:

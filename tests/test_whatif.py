@@ -7,6 +7,7 @@ import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from rich.cells import cell_len
 
 import backprop_cli as bp
 from backprop_cli.errors import UsageError
+from backprop_cli.notation import Notation
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.plot import drawn, plot_svg
 from backprop_cli.render.screen import Screen
@@ -148,6 +150,85 @@ def test_a_change_that_is_stopped_on_the_way_is_told() -> None:
     assert run.whatif("W1[1,1]=-2").truth == 0
 
 
+@pytest.mark.parametrize(
+    ("net", "options", "change"),
+    [("mazur", {}, "E=2"), ("mazur", {}, "L=1"), ("xor", {}, "L=1"), ("xor", {}, "E[2]=1"),
+     ("2-2-1", {"x": [[1, 2], [3, 4]], "y": [[0], [1]], "loss": "bce"}, "x[2;1]=0.5")],
+)  # fmt: skip
+def test_what_reads_only_how_many_there_are_stops_nothing(net: str, options: dict[str, Any], change: str) -> None:
+    """∂L/∂E is 1/N, whatever the losses are; and what was changed is not among what did not move."""
+    still = text_of(bp.step(net, **options), change).split("WHAT DID NOT")[1].split("THE LOSS")[0]
+    assert "came out the same" not in still
+    assert change.split("[")[0].split("=")[0] not in re.split(r"[\s,]+", still.split(":")[0])
+    if len(options.get("x", [[]])) > 1:
+        assert "∂L/∂E: not computed from what was changed." in still
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.sampled_from(["relu", "tanh", "leaky_relu"]),
+    st.sampled_from([{"loss": "mse"}, {"loss": "ce"}, {"loss": "sse", "l2": 0.1}]),
+    st.integers(1, 2),
+    st.data(),
+)
+def test_every_value_moved_or_did_not_for_a_reason_that_is_true(
+    seed: int, activation: str, options: dict[str, Any], samples: int, data: st.DataObject
+) -> None:
+    last = "softmax" if options["loss"] == "ce" else activation
+    x = np.random.default_rng(seed).normal(size=(samples, 2))
+    run = bp.step("2-3-2", activation=[activation, last], x=x, seed=seed, **options)
+    ref = data.draw(st.sampled_from(["W1", "b1", "x", "z1", "a1", "W2", "dz2", "lr", "E", "L"]))
+    place = tuple(0 for _ in np.shape(run[ref]))
+    found = run.whatif(f"{found_address(run, ref)}={data.draw(st.sampled_from([-3.0, 0.0, 2.5]))}")
+    moved = dict(found.moved())
+    if not moved:
+        return
+    apart, same, stops = found._still(moved)
+    told = {ref, *moved, *apart, *same}
+    assert {step.ref for step in run.trace.steps if not found.notation.trivial(step.ref)} - {"E"} <= told
+    assert not set(moved) & {*apart, *same} and not set(apart) & set(same) and set(stops) <= set(same)
+    assert bool(stops) == bool(same)
+    for stop in stops:
+        sources = run.trace.producer(stop).operands.values()
+        assert any(source in moved for source in sources)
+    other = np.array(run[ref], float)
+    for shift in (0.3, -0.7):
+        other[place] = run.trace.entry(ref, place) + shift
+        again = run.trace.retrace(**{ref: other[()]})
+        for name in apart:
+            np.testing.assert_array_equal(again.get(name, run[name]), run[name])
+
+
+def found_address(run: bp.Run, ref: str) -> str:
+    """The first entry of a value, as people type it."""
+    return Notation(run.trace).address(ref, tuple(0 for _ in np.shape(run[ref])))
+
+
+def test_of_two_changes_one_that_changes_nothing_moves_nothing() -> None:
+    text = text_of(bp.step("mazur"), "W1[1,1]=0.15", "W2[1,1]=3")
+    assert "z₁, a₁: not computed from what was changed." in text
+    assert "stopped" not in text
+
+
+def test_an_expression_s_result_goes_by_its_own_name() -> None:
+    run = bp.step(expr="f = x * x", at="x=1")
+    text = text_of(run, "x=3")
+    assert "THE VALUE OF f" in text
+    assert "The forecast is off: f bends on the way." in text
+    assert "f is nearly straight" in text_of(run, "x=1.01")
+    assert "loss" not in text.lower()
+    assert "loss" not in plot_svg(run.whatif("x=3").sweep(0, 4, 5))
+
+
+def test_where_a_table_does_not_fit_each_number_is_a_line() -> None:
+    narrow = text_of(bp.step("mazur"), "W1[1,1]=1", width=40)
+    assert "    z₁[1]: 0.3775 → 0.42 (+0.0425)\n" in narrow
+    assert "    W₁[1,1]    0.15       1    0.85\n" in narrow
+    assert narrow.count("∂L/∂W₁[1,1]") == 1
+    assert "(+" not in text_of(bp.step("mazur"), "W1[1,1]=1")
+
+
 def test_a_forward_value_or_the_learning_rate_may_be_changed_too() -> None:
     run = bp.step("mazur")
     assert run.whatif("a2[1]=0.01").now["dz2"][0, 0] == 0
@@ -220,6 +301,20 @@ def test_the_swept_curve_is_the_loss_and_touches_its_tangent() -> None:
     assert plot.tangent[10] - plot.tangent[0] == pytest.approx(run["dW2"][1, 0])
 
 
+def test_the_new_value_is_marked_beside_the_present_one() -> None:
+    found = bp.step("mazur").whatif("W2[2,1]=-0.5")
+    plot = found.sweep(-1, 1, 5)
+    assert plot.new == (-0.5, pytest.approx(float(found.now["L"])))
+    *lines, legend = drawn(plot, 60)
+    (new,) = [line.index("◇") for line in lines if "◇" in line]
+    (present,) = [line.index("◆") for line in lines if "◆" in line]
+    assert new < present
+    assert legend.endswith("◆ at present   ◇ new")
+    assert "◇" not in "".join(drawn(found.sweep(0, 1, 5), 60))
+    assert plot_svg(plot).count("<circle") == 2
+    assert any(line.startswith("new: W2[2,1] = -0.5 gives L = 0.33164") for line in plain.lines(plot))
+
+
 @pytest.mark.parametrize("width", [40, 50, 80, 120, 200])
 def test_the_plot_fits_any_width(width: int) -> None:
     plot = bp.step("mazur").whatif("W2[2,1]=0.5").sweep(-4, 4, 41)
@@ -256,6 +351,9 @@ def test_the_command_in_all_its_forms(backprop: Run, tmp_path: Path) -> None:
     assert document["loss"]["change"] == pytest.approx(document["loss"]["now"] - document["loss"]["was"])
     assert document["moved"][0] == {"address": "W2[2,1]", "was": 0.5, "now": -0.5}
     assert document["sweep"]["x"] == [0, 0.5, 1]
+    assert document["sweep"]["new"] == [-0.5, pytest.approx(document["loss"]["now"])]
+    quiet = backprop("whatif", "W2[2,1]=-0.5", "mazur", "-q").stdout.decode()
+    assert quiet == "was: 0.298371\nnow: 0.331641, a change of 0.0332704\n"
     assert backprop("whatif", "W1[1,1]=1", "mazur", "--sweep", "-1:1:9", "-o", "loss.svg").returncode == 0
     assert (tmp_path / "loss.svg").read_text().startswith("<svg")
     assert backprop("whatif", "W1[1,1]=1", "--net", "2-2-1", "x[1]=0").returncode == 0

@@ -21,6 +21,8 @@ from backprop_cli.errors import UsageError
 from backprop_cli.notation import Notation, Term
 from backprop_cli.paths import paths, written_slope
 from backprop_cli.render import plain, terminal
+from backprop_cli.render.blocks import Gauge, Outcome
+from backprop_cli.render.proof import outcome
 from backprop_cli.render.screen import Screen
 from backprop_cli.words import pulls, sentences
 
@@ -293,6 +295,98 @@ def test_every_quantity_can_be_asked_about(address: str) -> None:
     assert all(line.isascii() and len(line) <= 80 for block in run.why(address).blocks() for line in plain.lines(block))
 
 
+@pytest.mark.parametrize("loss", ["half_sse", "mse", "mae", "huber", "bce", "bce_sum", "ce"])
+@pytest.mark.parametrize("address", ["x[1]", "dx[1]", "x[2;2]", "y[1]", "dy[2;1]", "a2[1]", "a2[2;2]", "da2[1]"])
+def test_inputs_targets_and_outputs_are_explained_like_weights(loss: str, address: str) -> None:
+    """Paths that come to the gradient, words, a nudge that keeps what it promises, and witnesses."""
+    samples = [[0.5, -1], [2, 1]] if ";" in address else [[0.5, -1]]
+    run = bp.step("2-3-2", x=samples, loss=loss, seed=3)
+    why = run.why(address)
+    assert why.paths.total == pytest.approx(why.trace.entry(f"d{why.source}", why.place), rel=1e-12)
+    assert why.truth == pytest.approx(0.01 * why.paths.total, rel=0.05, abs=2e-5)
+    assert [check.verdict for check in run.checks_of(why)] == ["agree"] * 3
+    text = text_of(run, address)
+    assert text.index("FROM ") < text.index("IN WORDS") < text.index("WERE 0.01 LARGER")
+    assert "total: " in text
+
+
+def test_the_words_about_a_target_and_about_an_output_alone_are_true() -> None:
+    target = "y[1] is the target of a₂[1] = 0.751365: raising it lowers the loss."
+    assert target in " ".join(text_of(bp.step("mazur"), "y[1]").split())
+    run = bp.step("3-4-2", loss="ce", y=[0, 1])
+    assert "alone changes nothing" in text_of(run, "a2[1]")
+    assert "the loss changes by: 0\n" in text_of(run, "a2[1]")
+    assert "alone lowers the loss" in text_of(run, "a2[2]")
+    assert "too high (its target is 0)" in text_of(bp.step("3-4-2", loss="bce", y=[0, 1]), "a2[1]")
+
+
+def test_what_a_fused_loss_goes_past_is_shown_the_long_way() -> None:
+    text = text_of(bp.step("3-4-2", loss="bce"), "a2[1]")
+    assert "the engine goes past a₂ and does not need it" in text
+    assert "THE SLOPE THAT DOES NOT APPEAR" in text
+    assert "∂L/∂a₂[1] = (0.327069 − 0)/(0.327069·(1 − 0.327069))/2 = 0.743019" in text
+    assert "THE SLOPE" not in text_of(bp.step("3-4-2", loss="bce"), "y[1]")
+
+
+def test_a_gradient_that_is_not_finite_is_left_out_and_breaks_nothing() -> None:
+    run = bp.step("1-1", loss="bce", x=[1], y=[1], params={"W1": [[900]], "b1": [0]})
+    assert run["a1"][0, 0] == 1
+    assert "FROM a₁" not in text_of(run, "a1[1]")
+    assert "FROM W₁[1,1]" in text_of(run, "W1[1,1]")
+
+
+@pytest.mark.parametrize("address", ["W1_new[1,2]", "mW1_new[1,2]", "vhatW1[1,2]"])
+def test_what_the_optimizer_makes_of_a_gradient_is_told_and_leads_to_it(address: str) -> None:
+    text = " ".join(text_of(bp.step("xor"), address).split())
+    assert "raising W₁[1,2]" in text
+    assert "It comes from ∂L/∂W₁[1,2]; why dW1[1,2] shows its paths." in text
+    assert "what the optimizer remembers" in text_of(bp.step("xor"), "mW1[1,2]")
+    assert "IN WORDS" not in text_of(bp.step("xor"), "lr")
+
+
+def vias(run: bp.Run, address: str, **options: Any) -> list[str]:
+    return [block.more for block in run.why(address, **options).blocks() if isinstance(block, Gauge)]
+
+
+def test_what_is_said_of_a_path_tells_it_from_the_others() -> None:
+    softmax = bp.step("2 dense3 relu dense3 softmax", loss="mse")
+    assert sorted(vias(softmax, "W2[1,1]")) == [f"through z₂[1] → a₂[{output}]" for output in (1, 2, 3)]
+    assert vias(bp.step("mazur"), "W1[1,1]") == ["through z₁[1] → z₂[1]", "through z₁[1] → z₂[2]"]
+    square = bp.step(expr="f = x * x", at="x=-2")
+    assert vias(square, "x") == ["through f (operand 1)", "through f (operand 2)"]
+    for run, address in ((softmax, "W1[1,1]"), (bp.step("2-3-3-2", l2=0.1), "x[1]"), (square, "x")):
+        every = vias(run, address, most=1000)
+        assert len(set(every)) == len(every)
+
+
+def test_arithmetic_that_would_only_repeat_the_result_is_left_out() -> None:
+    text = text_of(bp.step(expr="f = x * x", at="x=-2"), "x")
+    assert "    path 1 = −2\n" in text
+    assert "    path 1 = +3\n" in text_of(bp.step(expr="f = x * y", at="x=2,y=3"), "x")
+
+
+def test_a_single_entry_that_was_asked_about_is_no_sample() -> None:
+    run = bp.step("mazur")
+    checks = list(run.checks_of(run.why("W1[1,1]")))
+    last = list(run.why("W1[1,1]").blocks(checks))[-1]
+    assert last == Outcome(True, "All witnesses agree on 1 gradient: finite difference, complex step, symbolic.")
+    assert outcome(checks).text.endswith("(on a sample).")
+
+
+def test_algebra_is_not_asked_about_too_many_paths() -> None:
+    run = bp.step("3-60-10")
+    *_, last = run.checks_of(run.why("x[1]"))
+    assert (last.witness, last.verdict) == ("symbolic", "skipped")
+    assert "600 paths" in last.reason
+
+
+def test_on_a_narrow_screen_the_sketch_is_still_a_tree() -> None:
+    sketch = text_of(bp.step("mazur"), "W1[1,1]", 40).split("2 paths")[1].splitlines()[1:4]
+    assert sketch == ["  W₁[1,1] → z₁[1] → a₁[1]", "  ├→ z₂[1] → a₂[1] → L", "  └→ z₂[2] → a₂[2] → L"]
+    nested = text_of(bp.step("mazur"), "x[1]", 40).split("4 paths")[1].splitlines()[1:8]
+    assert [line[2:8] for line in nested] == ["x[1]", "├→ z₁[", "│  ├→ ", "│  └→ ", "└→ z₁[", "   ├→ ", "   └→ "]
+
+
 @pytest.mark.parametrize("width", [40, 50, 80, 120])
 def test_nothing_is_wider_than_the_screen(width: int) -> None:
     for net, options in (("2-4-4-2", {}), ("2-3-2", {"x": [[1, 2], [3, 4]], "loss": "ce"})):
@@ -313,3 +407,5 @@ def test_the_command_shows_checks_and_gives_json(backprop: Run) -> None:
     assert backprop("why", "W1", "mazur").returncode == 2
     assert b"ask about one entry, such as W1[1,1]" in backprop("why", "W1", "mazur").stderr
     assert json.loads(backprop("why", "L", "mazur", "--json").stdout)["paths"] is None
+    quiet = backprop("why", "W1[1,1]", "mazur", "-q", "--no-check").stdout.decode()
+    assert quiet == "W₁[1,1]: 0.15\n"

@@ -106,6 +106,7 @@ network_options = all_of(
         option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
         option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
         option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
+        option("--tiny", group=NETWORK, is_flag=True, default=None, help="A preset's small version, for reading."),
         option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
     ]
 )
@@ -178,6 +179,7 @@ NETWORK_KEYS = (
     "frozen",
     "bias",
     "dtype",
+    "tiny",
 )
 OUTPUT_KEYS = ("as_json", "plain", "colour", "output", "force", "quiet")
 

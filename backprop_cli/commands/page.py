@@ -12,7 +12,9 @@ from backprop_cli.language import later, tr
 from backprop_cli.lines import cells, columns, fold, terminal_width
 
 WIDEST = 78
-EXAMPLES = later("Examples:"), later("Example:")
+EXAMPLES = later("Examples"), later("Example")
+TYPES = later("integer"), later("integer range"), later("float"), later("float range")
+"""What Click calls the numbers that an option takes."""
 
 
 class Page(click.HelpFormatter):
@@ -26,7 +28,8 @@ class Page(click.HelpFormatter):
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         """`Usage: backprop step [OPTIONS] [PROBLEM]`."""
-        self._add(fold(f"{tr('Usage:')} {prog} {args}", self.width, rest=" " * 4))
+        usage = tr("{label}: {text}", label=tr("Usage"), text=f"{prog} {args}")
+        self._add(fold(usage, self.width, rest=" " * 4))
 
     def write_heading(self, heading: str) -> None:
         """`Network:`."""
@@ -65,6 +68,13 @@ class GroupedOption(click.Option):
 
     def make_metavar(self, ctx: click.Context) -> str:
         return tr(super().make_metavar(ctx))
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        english, self.type.name = self.type.name, tr(self.type.name)
+        try:
+            return super().type_cast_value(ctx, value)
+        finally:
+            self.type.name = english
 
 
 class GroupedArgument(click.Argument):
@@ -107,10 +117,10 @@ class GroupedCommand(click.Command):
 
 def _examples(paragraph: str) -> str:
     """The paragraph that opens with one of EXAMPLES: commands below each other, behind the translated word."""
-    word, _, lines = paragraph.removeprefix("\b\n").partition(" ")
-    word = tr(word)
-    pad = "\n" + " " * (cells(word) + 1)
-    return f"\b\n{word} {pad.join(line.strip() for line in lines.splitlines())}"
+    word, _, lines = paragraph.removeprefix("\b\n").partition(": ")
+    word = tr("{label}: {text}", label=tr(word), text="")
+    pad = "\n" + " " * cells(word)
+    return f"\b\n{word}{pad.join(line.strip() for line in lines.splitlines())}"
 
 
 def paragraphs(command: click.Command) -> list[str]:

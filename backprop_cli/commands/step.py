@@ -42,6 +42,17 @@ show_options = all_of(
             metavar="N",
             help="Run N steps: the loss and what moved, for each.",
         ),
+        option("--shards", group=SHOW, type=click.IntRange(1), metavar="N", help="Share the batch out over N workers."),
+        option("--dp", group=SHOW, metavar="TEXT", help="Clip each sample's gradient and add noise: clip=1,noise=0.5."),
+        option("--clients", group=SHOW, type=click.IntRange(1), metavar="N", help="One round of federated averaging."),
+        option(
+            "--local",
+            group=SHOW,
+            type=click.IntRange(1, 1000),
+            default=1,
+            metavar="N",
+            help="With --clients: the steps each takes of its own.",
+        ),
         digits_option,
         option(
             "--check/--no-check", "checked", group=SHOW, default=True, help="Prove every gradient by all witnesses."
@@ -68,6 +79,11 @@ def step(**options: Any) -> int:
     """
     network, output, shown = sort_out(options)
     steps, checked = shown.pop("steps"), shown.pop("checked")
+    shared = {name: shown.pop(name) for name in ("shards", "dp", "clients", "local")}
+    if any(shared[name] for name in ("shards", "dp", "clients")):
+        if network["expr"] is not None:
+            raise click.UsageError(tr("An expression has no samples to share out."))
+        return share(bp.step(**network), output, shared, shown["digits"])
     if steps > 1 and (shown["only"] or shown["layer"] or shown["show"] != "both"):
         raise click.UsageError(tr("--steps gives a line for each step; --only, --layer and --show do not go with it."))
     if steps > 1 and network["expr"] is not None:
@@ -94,3 +110,18 @@ def step(**options: Any) -> int:
     else:
         output.report(run.blocks(view, checks), f"backprop step {run.name}")
     return checks.exit_code
+
+
+def share(run: Any, output: Any, shared: dict[str, Any], digits: int) -> int:
+    """The step shared out in one of three ways."""
+    if sum(bool(shared[name]) for name in ("shards", "dp", "clients")) > 1 or output.wants_json:
+        raise click.UsageError(tr("--shards, --dp and --clients go one at a time, and have no JSON."))
+    problem = run.problem
+    if shared["shards"]:
+        blocks = bp.shards(bp.Shards.of(problem, run.trace, shared["shards"]), digits)
+    elif shared["dp"]:
+        blocks = bp.private(bp.Private.of(problem, *bp.read_privacy(shared["dp"])), run.trace, digits)
+    else:
+        blocks = bp.federated(bp.Federated.of(problem, shared["clients"], shared["local"]), run.trace, digits)
+    output.report(blocks, f"backprop step {run.name}")
+    return 0

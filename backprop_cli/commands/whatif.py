@@ -43,7 +43,7 @@ def whatif(changes: tuple[str, ...], **options: Any) -> None:
     The last word may be the PROBLEM: a network such as 3-4-2, a preset, or a TOML or JSON file.
     """
     *words, last = changes
-    problem = None if "=" in last and not last.endswith((".toml", ".json")) else last
+    problem = None if "=" in last and "(" not in last and not last.endswith((".toml", ".json")) else last
     if problem is None:
         words.append(last)
     if not words:

@@ -4,9 +4,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from backprop_cli.kernel import Kernel
-from backprop_cli.layers.layer import LAYERS, Layer
+from backprop_cli.layers.layer import LAYERS, Layer, Needs, Site, of_kernels
 
-__all__ = ["ACTIVATIONS", "ALIASES", "KERNELS", "LAYERS", "LOSSES", "Layer"]
+__all__ = ["ACTIVATIONS", "ALIASES", "KERNELS", "LAYERS", "LOSSES", "Layer", "Needs", "Site"]
 
 KERNELS: dict[str, Kernel] = {
     value.name: value
@@ -17,7 +17,11 @@ KERNELS: dict[str, Kernel] = {
 """Every forward kernel by its name."""
 
 ACTIVATIONS = {name: kernel for name, kernel in KERNELS.items() if kernel.target == "a"}
-LOSSES = {name: kernel for name, kernel in KERNELS.items() if kernel.target == "E" and not kernel.plain}
+LOSSES = {
+    name: kernel
+    for name, kernel in KERNELS.items()
+    if kernel.target == "E" and not kernel.plain and not name.endswith("_each")
+}
 ALIASES = {"linear": "identity"}
 
-LAYERS.update({name: Layer(name, kernel) for name, kernel in ACTIVATIONS.items()})
+LAYERS.update({name: of_kernels(name, (kernel,)) for name, kernel in ACTIVATIONS.items()})

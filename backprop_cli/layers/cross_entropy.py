@@ -123,6 +123,39 @@ def softmax_ce_dy(dE: Any, z: Any) -> Any:
     return -dE[..., None] * log_softmax(z)
 
 
+@kernel("E[n] = -mean[t](sum[o](y[n,t,o] * log(a[n,t,o])))")
+def ce_each(a: Any, y: Any) -> Any:
+    """The mean of the cross-entropies at every place of a sequence."""
+    return -_times_log(y, a).sum(-1).mean(-1)
+
+
+@ce_each.gradient("da[n,t,o] = -dE[n] * y[n,t,o] / a[n,t,o] / size[t]")
+def ce_each_da(dE: Any, a: Any, y: Any) -> Any:
+    return -dE[..., None, None] * y / a / a.shape[-2]
+
+
+@ce_each.gradient("dy[n,t,o] = -dE[n] * log(a[n,t,o]) / size[t]")
+def ce_each_dy(dE: Any, a: Any) -> Any:
+    return -dE[..., None, None] * np.log(a) / a.shape[-2]
+
+
+@ce_each.fused(softmax)
+def softmax_ce_each(z: Any, y: Any) -> Any:
+    """The same from the logits, exact however large they are."""
+    return -(y * log_softmax(z)).sum(-1).mean(-1)
+
+
+@softmax_ce_each.gradient("dz[n,t,o] = dE[n] * (a[n,t,o] - y[n,t,o]) / size[t]")
+def softmax_ce_each_dz(dE: Any, a: Any, y: Any) -> Any:
+    """The softmax's slopes do not appear: the targets sum to 1, and ∂L/∂a times those slopes comes to a − y."""
+    return dE[..., None, None] * (a - y) / a.shape[-2]
+
+
+@softmax_ce_each.gradient("dy[n,t,o] = -dE[n] * log(exp(z[n,t,o]) / sum[j](exp(z[n,t,j]))) / size[t]")
+def softmax_ce_each_dy(dE: Any, z: Any) -> Any:
+    return -dE[..., None, None] * log_softmax(z) / z.shape[-2]
+
+
 def _times_log(p: Any, q: Any) -> Any:
     """p · log(q), where 0 · log(0) is 0."""
     return np.where(p == 0, 0, p * np.log(np.where(p == 0, 1, q)))

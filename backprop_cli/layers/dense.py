@@ -42,3 +42,25 @@ def dense_no_bias(a: Any, W: Any) -> Any:
 
 
 dense_no_bias.gradients.update(W=dW, a=da)
+
+
+@layer("dense", sizes="o")
+@kernel("z[n,t,o] = sum[i](W[o,i] * a[n,t,i]) + b[o]")
+def dense_each(a: Any, W: Any, b: Any) -> Any:
+    """The same layer at every place of a sequence: a (N, T, I) gives z (N, T, O)."""
+    return a @ W.T + b
+
+
+@dense_each.gradient("dW[o,i] = sum[n,t](dz[n,t,o] * a[n,t,i])")
+def each_dW(dz: Any, a: Any) -> Any:
+    return dz.reshape(-1, dz.shape[-1]).T @ a.reshape(-1, a.shape[-1])
+
+
+@dense_each.gradient("db[o] = sum[n,t](dz[n,t,o])")
+def each_db(dz: Any) -> Any:
+    return dz.sum((-3, -2))
+
+
+@dense_each.gradient("da[n,t,i] = sum[o](dz[n,t,o] * W[o,i])")
+def each_da(dz: Any, W: Any) -> Any:
+    return dz @ W

@@ -43,3 +43,19 @@ def weight_penalty_dJ(dL: Any) -> Any:
 @weight_penalty.gradient("dW[o,i] = dL * l2 * W[o,i]")
 def weight_penalty_dW(dL: Any, W: Any, l2: float) -> Any:
     return dL * l2 * W
+
+
+@kernel("L = J + l2 / 2 * sum[o,k,u,v](W[o,k,u,v]**2)")
+def weight_penalty_each(J: Any, W: Any, l2: float) -> Any:
+    """The same for the windows of a convolution."""
+    return J + l2 / 2 * (W**2).sum((-4, -3, -2, -1))
+
+
+@weight_penalty_each.gradient("dJ = dL")
+def weight_penalty_each_dJ(dL: Any) -> Any:
+    return dL
+
+
+@weight_penalty_each.gradient("dW[o,k,u,v] = dL * l2 * W[o,k,u,v]")
+def weight_penalty_each_dW(dL: Any, W: Any, l2: float) -> Any:
+    return dL * l2 * W

@@ -13,21 +13,25 @@ from backprop_cli.optimizers.optimizer import NotNegative, Share, optimizer
 
 @kernel("m_new[...] = beta1 * m[...] + (1 - beta1) * dw[...]")
 def first_moment(m: Any, dw: Any, beta1: Share = 0.9) -> Any:
+    """A running mean of the gradients: where they point on the whole."""
     return beta1 * m + (1 - beta1) * dw
 
 
 @kernel("v_new[...] = beta2 * v[...] + (1 - beta2) * dw[...]**2")
 def second_moment(v: Any, dw: Any, beta2: Share = 0.999) -> Any:
+    """A running mean of the squared gradients: how large they usually are."""
     return beta2 * v + (1 - beta2) * dw**2
 
 
 @kernel("mhat[...] = m_new[...] / (1 - beta1**t)")
 def first_corrected(m_new: Any, beta1: float, t: float) -> Any:
+    """What began at 0 is too small at first; this makes up for it."""
     return m_new / (1 - beta1**t)
 
 
 @kernel("vhat[...] = v_new[...] / (1 - beta2**t)")
 def second_corrected(v_new: Any, beta2: float, t: float) -> Any:
+    """What began at 0 is too small at first; this makes up for it."""
     return v_new / (1 - beta2**t)
 
 

@@ -13,6 +13,7 @@ from backprop_cli.optimizers.optimizer import NotNegative, Share, optimizer
 
 @kernel("v_new[...] = v[...] + dw[...]**2")
 def sum_of_squares(v: Any, dw: Any) -> Any:
+    """The sum of all squared gradients so far."""
     return v + dw**2
 
 
@@ -25,6 +26,7 @@ def adagrad(w: Any, lr: float, dw: Any, v_new: Any, eps: NotNegative = 1e-10) ->
 
 @kernel("v_new[...] = rho * v[...] + (1 - rho) * dw[...]**2")
 def fading_squares(v: Any, dw: Any, rho: Share = 0.99) -> Any:
+    """A running mean of the squared gradients: how large they usually are."""
     return rho * v + (1 - rho) * dw**2
 
 

@@ -11,6 +11,7 @@ from backprop_cli.optimizers.optimizer import Share, optimizer
 
 @kernel("v_new[...] = mu * v[...] + dw[...]")
 def velocity(v: Any, dw: Any, mu: Share = 0.9) -> Any:
+    """The sum of all gradients so far, in which the older ones fade."""
     return mu * v + dw
 
 

@@ -78,7 +78,7 @@ def why_document(problem: Asked, why: Why, checks: Iterable[Check]) -> dict[str,
         document["paths"] = {
             "count": found.number,
             "total": found.total,
-            "engine": float(why.trace[f"d{why.source}"][why.place]),
+            "engine": float(why.trace.entry(f"d{why.source}", why.place)),
             "largest": [
                 {
                     "product": path.product,
@@ -114,7 +114,13 @@ def whatif_document(problem: Asked, found: WhatIf, plot: Plot | None) -> dict[st
         ],
         "loss": {"was": was, "now": was + found.truth, "change": found.truth, "promised": found.forecast},
         "sweep": plot
-        and {"address": notation.address(*found.changes[0][:2]), "x": plot.xs, "L": plot.ys, "tangent": plot.tangent},
+        and {
+            "address": notation.address(*found.changes[0][:2]),
+            "x": plot.xs,
+            "L": plot.ys,
+            "tangent": plot.tangent,
+            "new": plot.new,
+        },
     }
 
 

@@ -17,11 +17,15 @@ class Heading(NamedTuple):
 
 
 class Fact(NamedTuple):
-    """A label and what there is to say about it, in a line; `indent` sets it under a formula."""
+    """A label and what there is to say about it, in a line; `indent` sets it under a formula.
+
+    A `result` is what was asked for, and all that a quiet report says.
+    """
 
     label: str
     text: str
     indent: int = 0
+    result: bool = False
 
 
 class Gauge(NamedTuple):
@@ -56,7 +60,8 @@ class Note(NamedTuple):
 class Matrix(NamedTuple):
     """Numbers in rows and columns with their indices. `entries[r][c]` is the written name of `cells[r][c]`.
 
-    The first `worked` of them were worked out one by one already.
+    The first `worked` of them were worked out one by one already. Where not all columns fit side by side, a table that
+    has to be read across is shown as the `narrow` facts, one for each row.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Matrix(NamedTuple):
     cells: tuple[tuple[str, ...], ...]
     entries: tuple[tuple[str, ...], ...]
     worked: int = 0
+    narrow: tuple[Fact, ...] = ()
 
 
 class Tree(NamedTuple):
@@ -85,7 +91,7 @@ class Graph(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A curve, the tangent at one of its points, and that point."""
+    """A curve, the tangent at one of its points, that point, and a new one to which a change leads."""
 
     x_name: str
     y_name: str
@@ -93,6 +99,16 @@ class Plot(NamedTuple):
     ys: tuple[float, ...]
     tangent: tuple[float, ...]
     point: tuple[float, float]
+    new: tuple[float, float]
+
+
+class Curves(NamedTuple):
+    """Several curves over the same xs: the name of each, and its ys."""
+
+    x_name: str
+    y_name: str
+    xs: tuple[float, ...]
+    lines: tuple[tuple[str, tuple[float, ...]], ...]
 
 
 class Code(NamedTuple):
@@ -116,7 +132,9 @@ class Outcome(NamedTuple):
     text: str
 
 
-Block = Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Graph | Plot | Code | Checked | Outcome
+Block = (
+    Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Graph | Plot | Curves | Code | Checked | Outcome
+)
 
 
 def facts(table: Mapping[str, str]) -> Iterator[Fact]:

@@ -1,4 +1,4 @@
-"""A computation graph drawn with signs: at each node its value, below it its gradient, and the result on the right."""
+"""A computation graph drawn with signs: at each node its value, above it its operation, below it its gradient."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ def drawn(graph: Graph, say: Callable[[str], str] = str) -> list[str]:
 
     Every sign is spelled by `say` before its width is counted on.
     """
-    return [line.rstrip() for line in _drawn(graph, say)[0]]
+    return "\n".join(line.rstrip() for line in _drawn(graph, say)[0]).rstrip().split("\n")
 
 
 def _drawn(graph: Graph, say: Callable[[str], str]) -> tuple[list[str], int]:
-    """The lines of a node and all before it, and the line on which the node's name stands."""
+    """The lines of a node and all before it, and the line on which the node's name stands.
+
+    There is a line above the name for the operation, and one below it for the gradient.
+    """
     label = say(graph.name if graph.name == graph.value else f"{graph.name} = {graph.value}")
     below = say(f"∂ {graph.gradient}") if graph.gradient else ""
-    operation = say(tr(graph.operation))
+    operation = say(_operation(graph))
     width = max(cells(label), cells(below))
     if not graph.sources:
         return [padded(label, width), padded(below, width)], 0
     parts = [_drawn(source, say) for source in graph.sources]
     wide = max(cells(line) for lines, _ in parts for line in lines)
-    lines: list[str] = []
+    above = len(parts) == 1 and parts[0][1] == 0
+    lines = [" " * wide] if above else []
     anchors = []
     for part, anchor in parts:
         anchors.append(len(lines) + anchor)
         lines += [padded(line, wide) for line in part]
-    middle = anchors[0] if len(anchors) == 1 else (anchors[0] + anchors[-1]) // 2
-    middle = min(middle, len(lines) - 2) if len(lines) > 1 else 0
+    middle = (anchors[0] + anchors[-1]) // 2
     node = {middle - 1: operation, middle: label, middle + 1: below}
     span = max(width, cells(operation))
     rows = []
@@ -61,13 +64,22 @@ def _joint(row: int, anchors: list[int], middle: int) -> str:
     return f"{left}{corner}   "
 
 
+def _operation(graph: Graph) -> str:
+    """What the operation that makes a node is called: square root."""
+    return tr(graph.operation.replace("_", " "))
+
+
 def facts(graph: Graph) -> Iterator[str]:
-    """The same for a listener: every node in the order of computation."""
+    """The same for a listener: every node in the order of computation, and once even if it is used twice."""
+    yield from dict.fromkeys(_facts(graph))
+
+
+def _facts(graph: Graph) -> Iterator[str]:
     for source in graph.sources:
-        yield from facts(source)
+        yield from _facts(source)
     if graph.sources:
         sources = ", ".join(source.name for source in graph.sources)
-        told = {"name": graph.name, "operation": tr(graph.operation), "sources": sources, "value": graph.value}
+        told = {"name": graph.name, "operation": _operation(graph), "sources": sources, "value": graph.value}
         made = tr("{name}: {operation} of {sources} = {value}", **told)
         yield tr("{made}, gradient {gradient}", made=made, gradient=graph.gradient) if graph.gradient else made
     elif graph.name != graph.value:

@@ -49,9 +49,7 @@ class Output:
         """Show blocks as they come. `title` is written on the picture, if it is one."""
         if self.quiet:
             blocks = (
-                block
-                for block in blocks
-                if isinstance(block, Outcome) or (isinstance(block, Fact) and block.label == "L")
+                block for block in blocks if isinstance(block, Outcome) or (isinstance(block, Fact) and block.result)
             )
         if self.output.endswith(".svg"):
             self.save(terminal.picture(blocks, title))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from backprop_cli.language import tr
+from backprop_cli.language import enumerated, tr
 from backprop_cli.lines import fold
-from backprop_cli.render import graph
+from backprop_cli.render import curves, graph
 from backprop_cli.render.blocks import (
     Block,
     Checked,
     Code,
+    Curves,
     Fact,
     Formula,
     Gauge,
@@ -66,6 +67,8 @@ def _facts(block: Block) -> Iterator[str]:
             yield from graph.facts(block)
         case Plot():
             yield from facts(block)
+        case Curves():
+            yield from curves.facts(block)
         case Code(text):
             yield from text.splitlines()
         case Checked(name, check, worst):
@@ -80,6 +83,7 @@ def _facts(block: Block) -> Iterator[str]:
 def _feeds(tree: Tree) -> Iterator[str]:
     """A tree as sentences: `a1[1] feeds z2[1], z2[2]`."""
     if tree.branches:
-        yield tr("{name} feeds {others}", name=tree.name, others=", ".join(branch.name for branch in tree.branches))
+        others = enumerated(branch.name for branch in tree.branches)
+        yield tr("{name} feeds {others}", name=tree.name, others=others)
         for branch in tree.branches:
             yield from _feeds(branch)

@@ -8,17 +8,17 @@ from html import escape
 import numpy as np
 
 from backprop_cli.language import tr
-from backprop_cli.lines import cells
+from backprop_cli.lines import cells, fold
 from backprop_cli.notation import number
 from backprop_cli.render.blocks import Plot, labelled
 
 ROWS = 14
 FONT = 'font-family="sans-serif" font-size="14"'
-CURVE, TANGENT, POINT = "•", "∙", "◆"
+CURVE, TANGENT, POINT, NEW = "•", "∙", "◆", "◇"
 
 
 def drawn(plot: Plot, width: int, say: Callable[[str], str] = str) -> Iterator[str]:
-    """The curve, the tangent and the point as lines of text, at most `width` cells wide, in signs that `say` spells."""
+    """The curve, the tangent and the points as lines, at most `width` cells wide, in signs that `say` spells."""
     low, high = _limits(plot)
     labels = list(map(say, _told_apart(high, low)))
     y_name, x_name = say(plot.y_name), say(plot.x_name)
@@ -35,24 +35,24 @@ def drawn(plot: Plot, width: int, say: Callable[[str], str] = str) -> Iterator[s
 
     mark(plot.xs, plot.tangent, say(TANGENT))
     mark(plot.xs, plot.ys, say(CURVE))
-    x, y = plot.point
-    if plot.xs[0] <= x <= plot.xs[-1] and low <= y <= high:
-        canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = say(POINT)
+    for sign, _, (x, y) in reversed(_marks(plot)):
+        canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = say(sign)
     for row, line in enumerate(canvas):
         label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else y_name if row == ROWS // 2 else ""
         yield f"{label:>{margin - 1}} {say('│')}{''.join(line)}".rstrip()
     left, right = map(say, _told_apart(plot.xs[0], plot.xs[-1]))
     yield f"{'':>{margin}}{left}{x_name:^{max(1, columns - len(left) - len(right))}}{right}"
-    yield say(f"{CURVE} {plot.y_name}   {TANGENT} {tr('tangent')}   {POINT} {tr('at present')}")
+    legend = {CURVE: plot.y_name, TANGENT: tr("tangent"), **{sign: what for sign, what, _ in _marks(plot)}}
+    yield from fold("   ".join(say(f"{sign}\N{NO-BREAK SPACE}{what}") for sign, what in legend.items()), width, rest="")
 
 
 def facts(plot: Plot) -> Iterator[str]:
-    """The same for a listener: where the curve starts, where it is lowest, where it ends."""
+    """The same for a listener: where the curve starts, where it is lowest, where it ends, and the two points."""
     places = {tr("first"): 0, tr("lowest"): int(np.argmin(plot.ys)), tr("last"): -1}
-    for what, at in places.items():
-        x = f"{plot.x_name} = {number(plot.xs[at], 6).text}"
-        y = f"{plot.y_name} = {number(plot.ys[at], 6).text}"
-        yield tr("{what}: {x} gives {y}", what=what, x=x, y=y)
+    points = {what: (plot.xs[at], plot.ys[at]) for what, at in places.items()}
+    for what, at in {**points, tr("at present"): plot.point, tr("new"): plot.new}.items():
+        x, y = (number(value, 6).text for value in at)
+        yield tr("{what}: {x} gives {y}", what=what, x=f"{plot.x_name} = {x}", y=f"{plot.y_name} = {y}")
     rise = (plot.tangent[-1] - plot.tangent[0]) / (plot.xs[-1] - plot.xs[0])
     yield labelled(tr("slope of the tangent at present"), number(rise, 6).text)
 
@@ -73,8 +73,9 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
     def label(text: str, x: float, y: float, anchor: str) -> str:
         return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
-    x, y = at(*plot.point)
-    legend = tr("solid: the loss; dashed: the tangent at the present value")
+    fills = {POINT: "#c60", NEW: "white"}
+    points = [(fills[sign], *at(*point)) for sign, _, point in reversed(_marks(plot))]
+    legend = tr("solid: {curve}; dashed: the tangent; filled: at present; hollow: new", curve=plot.y_name)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" {FONT}>',
         f'<rect width="{width}" height="{height}" fill="white"/>',
@@ -82,7 +83,7 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         f'<path d="M{left},{top} V{bottom} H{right}" fill="none" stroke="black"/>',
         line(plot.tangent, 'stroke="#c60" stroke-dasharray="6 4"'),
         line(plot.ys, 'stroke="#06c" stroke-width="2"'),
-        f'<circle cx="{x}" cy="{y}" r="5" fill="#c60"/>',
+        *(f'<circle cx="{x}" cy="{y}" r="5" fill="{fill}" stroke="#c60"/>' for fill, x, y in points),
         label(_told_apart(high, low)[0], left - 8, top + 5, "end"),
         label(_told_apart(high, low)[1], left - 8, bottom + 5, "end"),
         label(plot.y_name, left - 8, (top + bottom) / 2, "end"),
@@ -95,9 +96,16 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _marks(plot: Plot) -> list[tuple[str, str, tuple[float, float]]]:
+    """The points that lie within the sweep: each one's sign, what it is, and where."""
+    points = [(POINT, tr("at present"), plot.point), (NEW, tr("new"), plot.new)]
+    return [mark for mark in points if plot.xs[0] <= mark[2][0] <= plot.xs[-1]]
+
+
 def _limits(plot: Plot) -> tuple[float, float]:
     """The lowest and highest value shown: the curve's, with a little room, so that a steep tangent is cut off."""
-    low, high = min(plot.ys), max(plot.ys)
+    ys = [*plot.ys, *(y for _, _, (_, y) in _marks(plot))]
+    low, high = min(ys), max(ys)
     room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
     return low - room, high + room
 

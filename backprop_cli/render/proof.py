@@ -11,8 +11,11 @@ from backprop_cli.render.blocks import Block, Checked, Heading, Outcome, witness
 from backprop_cli.verdict import Check
 
 
-def proof(notation: Notation, checks: Iterable[Check], digits: int) -> Iterator[Block]:
-    """Each verdict as it comes, and the outcome; nothing if there are no checks."""
+def proof(notation: Notation, checks: Iterable[Check], digits: int, asked: bool = False) -> Iterator[Block]:
+    """Each verdict as it comes, and the outcome; nothing if there are no checks.
+
+    `asked` says that one entry was asked about, and so looking at it alone is no sample.
+    """
     found: list[Check] = []
     for check in checks:
         if not found:
@@ -20,7 +23,7 @@ def proof(notation: Notation, checks: Iterable[Check], digits: int) -> Iterator[
         found.append(check)
         yield Checked(notation.name(check.ref), check, _worst(notation, check, digits))
     if found:
-        yield outcome(found)
+        yield outcome(found, asked)
 
 
 def _worst(notation: Notation, check: Check, digits: int) -> str:
@@ -50,24 +53,24 @@ def _worst(notation: Notation, check: Check, digits: int) -> str:
     )
 
 
-def outcome(checks: list[Check]) -> Outcome:
+def outcome(checks: list[Check], asked: bool = False) -> Outcome:
     """The last word on some checks."""
     if wrong := [check for check in checks if check.verdict == "disagree"]:
         return Outcome(False, _wrong(wrong, len(checks)))
     if spoke := [check for check in checks if check.verdict != "skipped"]:
-        return Outcome(True, reduce(_and_then, _right(spoke, len(checks))))
+        return Outcome(True, reduce(_and_then, _right(spoke, len(checks), asked)))
     return Outcome(True, tr("Nothing was checked: {reason}.", reason=checks[0].reason))
 
 
 def _wrong(wrong: list[Check], count: int) -> str:
     """Which gradients are wrong."""
-    told = {"checks": plural(count, "check"), "names": ", ".join(dict.fromkeys(check.ref for check in wrong))}
+    told = {"checks": plural(count, "check"), "names": enumerated(dict.fromkeys(check.ref for check in wrong))}
     if len(wrong) == 1:
         return tr("1 of {checks} disagrees: {names}.", **told)
     return tr("{wrong} of {checks} disagree: {names}.", wrong=len(wrong), **told)
 
 
-def _right(spoke: list[Check], count: int) -> Iterator[str]:
+def _right(spoke: list[Check], count: int, asked: bool) -> Iterator[str]:
     """Who agrees on what, and how much of it could be told."""
     told = {
         "gradients": plural(len({check.ref for check in spoke}), "gradient"),
@@ -79,7 +82,7 @@ def _right(spoke: list[Check], count: int) -> Iterator[str]:
             yield tr("1 gradient of the net is not in the file.")
         elif missing:
             yield tr("{count} gradients of the net are not in the file.", count=missing)
-    elif any(check.checked < check.total for check in spoke):
+    elif not asked and any(check.checked < check.total for check in spoke):
         yield tr("All witnesses agree on {gradients}: {witnesses} (on a sample).", **told)
     else:
         yield tr("All witnesses agree on {gradients}: {witnesses}.", **told)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from backprop_cli.notation import Notation, number
 from backprop_cli.remarks import remarks
 from backprop_cli.render.blocks import Block, Code, Fact, Formula, Graph, Heading, Matrix, Note, Worked
 from backprop_cli.render.proof import proof
+from backprop_cli.render.titles import Titles, layer_of
 from backprop_cli.trace import PHASES, Phase, Step, Trace
 from backprop_cli.verdict import Check
 from backprop_cli.worked import result, with_numbers, with_symbols
@@ -22,7 +22,7 @@ Show = Literal["symbols", "numbers", "both", "loops"]
 
 FEW = 8
 """Up to so many entries of a value are worked out one by one; of larger ones the first three."""
-WIDE, TALL = 10, 16
+WIDE, TALL = 16, 16
 """The most columns and rows of a matrix that is printed; larger ones are summarised."""
 
 
@@ -51,6 +51,8 @@ class Asked(Protocol):
     def frozen(self) -> tuple[str, ...]: ...
     @property
     def settings(self) -> dict[str, Any]: ...
+    @property
+    def words(self) -> Mapping[int, Sequence[str]]: ...
 
 
 class Report:
@@ -61,6 +63,7 @@ class Report:
         self.trace = trace
         self.view = view
         self.notation = Notation(trace)
+        self.titles = Titles(trace, problem.words)
 
     def blocks(self, checks: Iterable[Check] = ()) -> Iterator[Block]:
         """Everything the view asks for. `checks` is drawn from last, so that slow witnesses hold nothing up."""
@@ -125,14 +128,22 @@ class Report:
 
     def steps(self, phase: Phase) -> Iterator[Block]:
         """The steps of one phase, with a heading for each layer."""
+        said: set[Block | None] = set()
         heading = ""
         for step in self.trace.of_phase(phase):
             if self.trivial(step) or not self._wanted(step.ref):
                 continue
-            if phase in ("forward", "backward") and (title := self._layer_title(step)) not in ("", heading):
-                heading = title
-                yield Heading(title, 2)
-            yield from self.step(step)
+            if not self.view.verbose and (alike := self.titles.alike(step)):
+                blocks: Iterable[Block] = [Note(tr("Time steps {first} to {last} go the same way.", **alike))]
+            else:
+                if (title := self.titles.of(step)) not in ("", heading):
+                    heading = title
+                    yield Heading(title, 2)
+                blocks = self.step(step)
+            for block in blocks:
+                if not (isinstance(block, Note) and block in said):
+                    yield block
+                said.add(block)
         if phase == "update":
             yield from self.frozen()
 
@@ -184,31 +195,32 @@ class Report:
                 yield Code("\n\n" + loops.source(name, step.kernel, line))
 
     def _all_at_once(self, ref: str, worked: int = 0) -> Iterator[Block]:
-        """Every entry in a matrix, or a summary if there are too many; the first `worked` were shown before."""
+        """Every entry in a matrix, or in several; a summary if there are too many. The first `worked` were shown."""
         table = self._table(ref)
-        if table.ndim > 2 or table.shape[-1] > WIDE or table.shape[0] > TALL:
+        (rows, columns), many = np.atleast_2d(table).shape[-2:], table.ndim > 2
+        if columns > WIDE or rows > TALL or (many and table.size > WIDE * TALL):
             yield Fact(self.notation.name(ref), self._summary(ref), 4)
             return
+        for lead in np.ndindex(table.shape[:-2]):
+            yield self._matrix(ref, table[lead], lead, worked)
+            worked = 0
+
+    def _matrix(self, ref: str, table: Any, lead: tuple[int, ...], worked: int) -> Matrix:
+        """The entries of a value in rows and columns; `lead` says where on the axes before these."""
         axes = self.notation.axes[ref][-table.ndim :]
+        before = (0,) * (np.ndim(self.trace[ref]) - table.ndim - len(lead)) + lead
         rows = [f"{axes[0]}={row + 1}" for row in range(len(table))] if table.ndim == 2 else [""]
         columns = [f"{axes[-1]}={column + 1}" for column in range(table.shape[-1])]
-        indices = [(row, column) for row in range(len(rows)) for column in range(len(columns))]
-        names = [self.notation.entry(ref, self._index(ref, place, table.ndim)) for place in indices]
-        grid = np.atleast_2d(table)
-        width = len(columns)
-        yield Matrix(
-            self.notation.name(ref),
+        names = np.array([self.notation.entry(ref, before + place) for place in np.ndindex(table.shape)])
+        which = self.notation.index(ref, (*(place + 1 for place in before), "·", "·")) if lead else ""
+        return Matrix(
+            self.notation.name(ref, which),
             tuple(rows),
             tuple(columns),
-            tuple(tuple(map(self._number, row)) for row in grid),
-            tuple(tuple(names[start : start + width]) for start in range(0, len(names), width)),
+            tuple(tuple(map(self._number, row)) for row in np.atleast_2d(table)),
+            tuple(map(tuple, names.reshape(len(rows), len(columns)).tolist())),
             worked,
         )
-
-    def _index(self, ref: str, place: tuple[int, int], ndim: int) -> tuple[int, ...]:
-        """The index in the value itself of a place in its table."""
-        short = place[-ndim:]
-        return (0,) * (np.ndim(self.trace[ref]) - ndim) + short
 
     def _summary(self, ref: str) -> str:
         value = np.asarray(self.trace[ref], float)
@@ -238,22 +250,6 @@ class Report:
         """Steps that say nothing: L of a single sample, and gradients that are 1 by definition."""
         return self.notation.trivial(step.ref)
 
-    def _layer_title(self, step: Step) -> str:
-        if (
-            "E" in self.trace
-            and step.phase == "backward"
-            and any(re.fullmatch(r"d[LJ]\d*", ref) for ref in step.operands.values())
-        ):
-            return tr("The loss itself")
-        layer = layer_of(step.ref)
-        weights = self.trace.values.get(f"W{layer}")
-        bend = self.trace.producer(f"a{layer}")
-        if bend is None or weights is None or np.ndim(weights) != 2:
-            return ""
-        outputs, inputs = np.shape(weights)
-        told = {"layer": layer, "inputs": inputs, "outputs": outputs, "activation": bend.kernel.name}
-        return tr("Layer {layer}: {inputs} → {outputs}, {activation}", **told)
-
 
 def conventions() -> str:
     """How a network's values are laid out and counted; a formula in it does not break at the end of a line."""
@@ -266,9 +262,3 @@ def worked_out(notation: Notation, step: Step, place: tuple[int, ...], digits: i
     value = result(notation, step, place, digits)
     middle = with_symbols(notation, step, place) if symbols else with_numbers(notation, step, place, digits)
     return Worked(notation.entry(step.ref, place), "" if middle == value else middle, value)
-
-
-def layer_of(ref: str) -> int | None:
-    """The layer a value belongs to: 2 for z2, dW2, mW2_new; None for x and L."""
-    found = re.search(r"[a-zA-Z](\d+)(_|$)", ref)
-    return int(found[1]) if found and not ref.startswith(("J", "dJ", "beta")) else None

@@ -17,11 +17,12 @@ from rich.text import Text
 
 from backprop_cli.language import tr
 from backprop_cli.lines import cells, fold, padded
-from backprop_cli.render import graph
+from backprop_cli.render import curves, graph
 from backprop_cli.render.blocks import (
     Block,
     Checked,
     Code,
+    Curves,
     Fact,
     Formula,
     Gauge,
@@ -47,6 +48,8 @@ ADVANCE = 0.61
 """The width of a cell in a picture, for a height of 1; Rich writes letters 20 pixels high."""
 WIDEST = 100
 """Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
+NARROWEST = 8
+"""A branch of a tree has at least so many cells, however deep it is."""
 
 
 class _Console(Console):
@@ -120,16 +123,19 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
         case Note(text):
             yield from _wrapped(say("→ " + text), width, 2, STYLES["note"])
         case Matrix():
-            yield from _matrix(block, say, screen.width)
+            yield from _matrix(block, screen)
         case Tree():
-            across = [f"  {line}" for line in _across(block, say)]
-            yield from map(Text, across if max(map(cells, across)) <= width else map(say, _down(block)))
+            across = list(_across(block, say))
+            fits = max(map(cells, across)) + 2 <= width
+            yield from (Text(f"  {line}") for line in (across if fits else _down(block, say, width - 2)))
         case Graph():
             picture = [f"  {line}" for line in graph.drawn(block, say)]
             fits = max(map(cells, picture)) <= width
             yield from map(Text, picture if fits else chain.from_iterable(_facts(block, say, width)))
         case Plot():
             yield from map(Text, drawn(block, width, say))
+        case Curves():
+            yield from map(Text, curves.drawn(block, width, say))
         case Code(text):
             yield from (Text(say(line)) for line in text.splitlines())
         case Checked(name, check, worst):
@@ -178,14 +184,18 @@ def _worked(left: str, middle: str, result: str, width: int) -> Iterator[Text]:
         yield line
 
 
-def _matrix(block: Matrix, say: Callable[[str], str], width: int) -> Iterator[Text]:
-    """Rows and columns with their indices; columns that do not fit go below."""
+def _matrix(block: Matrix, screen: Screen) -> Iterator[Text]:
+    """Rows and columns with their indices; columns that do not fit go below, or each row becomes a line."""
+    say = screen.say
     names = [say(name) for name in (block.name, *block.rows)]
     columns = [say(name) for name in block.columns]
     numbers = [[say(cell) for cell in row] for row in block.cells]
     label = max(map(cells, names))
     column = max(map(cells, chain(columns, *numbers))) + 2
-    at_once = max(1, (width - 4 - label) // column)
+    at_once = max(1, (screen.width - 4 - label) // column)
+    if block.narrow and at_once < len(columns):
+        yield from chain.from_iterable(lines(fact, screen) for fact in block.narrow)
+        return
 
     def right(text: str, wide: int) -> str:
         return " " * (wide - cells(text)) + text
@@ -214,8 +224,16 @@ def _across(tree: Tree, say: Callable[[str], str]) -> Iterator[str]:
         yield from (f"{' ' * cells(name)} {below} {line}" for line in rest)
 
 
-def _down(tree: Tree, depth: int = 1) -> Iterator[str]:
-    """A tree from top to bottom, for a narrow screen."""
-    yield "  " * depth + tree.name
-    for branch in tree.branches:
-        yield from _down(branch, depth + len(tree.branches) // 2)
+def _down(tree: Tree, say: Callable[[str], str], width: int) -> Iterator[str]:
+    """A tree from top to bottom, for a narrow screen: what does not branch in a line, its branches below it."""
+    route = [tree.name]
+    while len(tree.branches) == 1:
+        (tree,) = tree.branches
+        route.append(tree.name)
+    yield from fold(say(" → ".join(route)), max(width, NARROWEST))
+    for number, branch in enumerate(tree.branches, 1):
+        fork = say("├→" if number < len(tree.branches) else "└→")
+        below = padded(say("│") if number < len(tree.branches) else "", cells(fork))
+        first, *rest = _down(branch, say, width - cells(fork) - 1)
+        yield f"{fork} {first}"
+        yield from (f"{below} {line}" for line in rest)

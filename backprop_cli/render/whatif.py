@@ -10,10 +10,11 @@ import numpy as np
 
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import UsageError
-from backprop_cli.language import later, plural, tr
+from backprop_cli.language import enumerated, later, plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import paths
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
+from backprop_cli.render.why import signed
 from backprop_cli.trace import Trace, downstream
 from backprop_cli.typed import read_number
 
@@ -140,7 +141,7 @@ class WhatIf:
             yield from (self._summary(ref, moved[ref]) for ref in refs if len(moved[ref]) > FEW)
         yield Heading(tr("WHAT DID NOT"))
         yield from self.still(moved)
-        yield Heading(tr("THE LOSS"))
+        yield Heading(tr("THE LOSS") if "E" in self.trace else tr("THE VALUE OF {goal}", goal=self.trace.outcome))
         yield from self.loss()
 
     def _by_phase(self, refs: Iterable[str]) -> dict[str, list[str]]:
@@ -155,15 +156,17 @@ class WhatIf:
 
     def _table(self, entries: list[tuple[str, tuple[int, ...]]]) -> Iterator[Block]:
         """Entries that moved: was, now, change."""
-        rows, cells = [], []
+        rows, cells, narrow = [], [], []
         for ref, place in entries:
-            was, now = self.trace.entry(ref, place), np.asarray(self.now[ref])[place]
+            before, after = self.trace.entry(ref, place), np.asarray(self.now[ref])[place]
+            was, now, change = map(self._number, (before, after, after - before))
             rows.append(self.notation.entry(ref, place))
-            cells.append(tuple(map(self._number, (was, now, now - was))))
+            cells.append((was, now, change))
+            narrow.append(Fact(rows[-1], f"{was} → {now} ({signed(after - before, self.digits)})", 4))
         columns = tuple(map(tr, COLUMNS))
         names = tuple(tuple(tr("{row}, {column}", row=row, column=column) for column in columns) for row in rows)
         if rows:
-            yield Matrix("", tuple(rows), columns, tuple(cells), names)
+            yield Matrix("", tuple(rows), columns, tuple(cells), names, narrow=tuple(narrow))
 
     def _summary(self, ref: str, places: list[tuple[int, ...]]) -> Fact:
         change = np.asarray(self.now[ref]) - np.asarray(self.trace[ref])
@@ -174,40 +177,58 @@ class WhatIf:
 
     def still(self, moved: dict[str, Any]) -> Iterator[Block]:
         """What did not move, and why."""
-        changed = [ref for ref, _, _ in self.changes]
-        reached = downstream(self.trace.steps, changed)
-        steps = [step.ref for step in self.trace.steps if not self.notation.trivial(step.ref)]
-        apart = [self.notation.name(ref) for ref in steps if ref not in reached]
-        if apart:
-            yield Note(tr("{names}: not computed from what was changed.", names=", ".join(apart)))
-        same = [ref for ref in steps if ref in reached and ref not in moved and ref not in changed]
         if not moved:
             yield Note(tr("Nothing changes: it has this value already."))
-        elif same:
+            return
+        apart, same, stops = self._still(moved)
+        if apart:
+            yield Note(tr("{names}: not computed from what was changed.", names=self._names(apart)))
+        if same:
             yield Note(
                 tr(
                     "{names}: computed from it, but came out the same; the change was stopped at {stops}.",
-                    names=", ".join(map(self.notation.name, same)),
-                    stops=", ".join(self._stops(same, moved)),
+                    names=self._names(same), stops=self._names(stops),
                 )
-            )
-        partly = [self.notation.name(ref) for ref, places in moved.items() if len(places) < np.size(self.trace[ref])]
+            )  # fmt: skip
+        partly = [ref for ref, places in moved.items() if len(places) < np.size(self.trace[ref])]
         if partly:
-            yield Note(tr("Of {names} only the entries above moved.", names=", ".join(partly)))
+            yield Note(tr("Of {names} only the entries above moved.", names=self._names(partly)))
         if not apart and not same and not partly:
             yield Note(tr("Everything that is computed moved."))
 
-    def _stops(self, same: list[str], moved: Collection[str]) -> Iterator[str]:
-        """The values that read one that moved, and yet came out the same: a ReLU that is off, say."""
+    def _still(self, moved: Collection[str]) -> tuple[list[str], list[str], list[str]]:
+        """The values that depend on nothing that was changed; those that came out the same; where that began.
+
+        A step may take a value for its size alone, as ∂L/∂E = 1/N does: that is not to depend on its numbers.
+        """
+        given = {ref for ref, _, _ in self.changes}
+        names = set(map(self.notation.name, given))  # of a single sample, L and E are both called L
+        reached = given.intersection(moved)
+        apart, same, stops = [], [], []
         for step in self.trace.steps:
-            if step.ref in same and not set(step.operands.values()).isdisjoint(moved):
-                yield self.notation.name(step.ref)
+            read = {step.operands[entry.name] for entry in step.formula.reads}
+            if read.isdisjoint(reached):
+                apart.append(step.ref)
+                continue
+            reached.add(step.ref)
+            if step.ref not in moved:
+                same.append(step.ref)
+                if not read.isdisjoint(moved):
+                    stops.append(step.ref)
+
+        def told(refs: list[str]) -> list[str]:
+            return [ref for ref in refs if not self.notation.trivial(ref) and self.notation.name(ref) not in names]
+
+        return told(apart), told(same), told(stops)
+
+    def _names(self, refs: Iterable[str]) -> str:
+        return enumerated(map(self.notation.name, refs))
 
     def sweep(self, low: float, high: float, count: int) -> Plot:
         """L for `count` values of the one changed number from `low` to `high`, and the tangent at its present value."""
         if len(self.changes) != 1:
             raise UsageError("a sweep moves one number; name one change only")
-        ((ref, place, _),) = self.changes
+        ((ref, place, value),) = self.changes
         xs = np.linspace(low, high, count)
         array = np.array(self.trace[ref], float)
         here, loss = float(array[place]), float(self.trace["L"])
@@ -229,19 +250,27 @@ class WhatIf:
             tuple(ys),
             tangent,
             (here, loss),
+            (value, loss + self.truth),
         )
 
     def loss(self) -> Iterator[Block]:
         """The loss before and after, beside what the slopes promised."""
         was = float(self.trace["L"])
         now, change = self._number(was + self.truth), self._number(self.truth)
-        yield Fact(tr("was"), self._number(was))
-        yield Fact(tr("now"), tr("{now}, a change of {change}", now=now, change=change))
+        yield Fact(tr("was"), self._number(was), result=True)
+        yield Fact(tr("now"), tr("{now}, a change of {change}", now=now, change=change), result=True)
         yield Fact(tr("the slope promised a change of"), self._number(self.forecast))
         if self.truth:
-            close = abs(self.forecast - self.truth) < 0.05 * abs(self.truth)
+            yield Note(self._judgement())
+
+    def _judgement(self) -> str:
+        """How good the forecast was, and what that says of the curve."""
+        close, goal = abs(self.forecast - self.truth) < 0.05 * abs(self.truth), self.trace.outcome
+        if "E" in self.trace:
             straight = tr("The forecast is close: the loss is nearly straight here.")
-            yield Note(straight if close else tr("The forecast is off: the loss bends on the way."))
+            return straight if close else tr("The forecast is off: the loss bends on the way.")
+        straight = tr("The forecast is close: {goal} is nearly straight here.", goal=goal)
+        return straight if close else tr("The forecast is off: {goal} bends on the way.", goal=goal)
 
     def _number(self, value: Any) -> str:
         return number(value, self.digits).text

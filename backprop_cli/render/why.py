@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from backprop_cli.language import plural, tr
 from backprop_cli.notation import ONE, PRODUCT, Notation, Term, number
-from backprop_cli.paths import Link, Path, Paths, Place, paths, written_slope
+from backprop_cli.paths import Link, Path, Paths, Place, fused, paths, written_slope
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
 from backprop_cli.render.proof import proof
 from backprop_cli.render.report import worked_out
-from backprop_cli.trace import Step, Trace
+from backprop_cli.trace import Step, Trace, downstream
 from backprop_cli.verdict import Check
 from backprop_cli.words import sentences
 
@@ -41,6 +41,12 @@ class Why:
         of = self.ref[1:] if self.ref[0] == "d" and self.ref[1:] in self.trace else self.ref
         return of if f"d{of}" in self.trace and not re.fullmatch(r"[LE]|J\d+", of) else ""
 
+    @cached_property
+    def passed(self) -> str:
+        """The activation that a fused loss goes past; empty if there is none."""
+        step = fused(self.trace)
+        return step.operands[step.kernel.inner.target] if step and step.kernel.inner else ""
+
     @property
     def value(self) -> float:
         """The number itself."""
@@ -54,14 +60,16 @@ class Why:
     @property
     def truth(self) -> float:
         """How much the loss really changes if the number is a little larger."""
-        value = np.array(self.trace[self.source], float)
-        value[self.place] += NUDGE
+        here = np.array(self.trace[self.source], float)
+        nudged = here.copy()
+        nudged[self.place] += NUDGE
         with np.errstate(all="ignore"):
-            return float(self.trace.replay("L", **{self.source: value})) - float(self.trace["L"])
+            before, after = (float(self.trace.replay("L", **{self.source: value})) for value in (here, nudged))
+        return after - before
 
     def blocks(self, checks: Iterable[Check] = ()) -> Iterator[Block]:
         """Where it comes from, its paths to the loss, words, a nudge, and the witnesses' verdicts."""
-        yield Fact(self.notation.entry(self.ref, self.place), self._number(self.value))
+        yield Fact(self.notation.entry(self.ref, self.place), self._number(self.value), result=True)
         asked = f"d{self.source}" if self.source and not self.trace.producer(self.ref) else self.ref
         if asked == "L" and self.notation.loss_is_sample:
             yield from self.origin("E", (0,))
@@ -70,10 +78,12 @@ class Why:
         if self.source:
             yield from self.ways()
             yield from self.cancelled()
+        if words := list(self.words()):
             yield Heading(tr("IN WORDS"))
-            yield from map(Note, sentences(self.notation, self.source, self.place, self.digits))
+            yield from map(Note, words)
+        if self.source:
             yield from self.nudge()
-        yield from proof(self.notation, checks, self.digits)
+        yield from proof(self.notation, checks, self.digits, asked=True)
 
     # --- where it comes from ----------------------------------------------------------------------------------------
 
@@ -120,18 +130,26 @@ class Why:
         listed = [path for path in found.largest if path.product] or found.largest[:1]
         yield Heading(self._title(name, _count(found, listed)))
         yield sketch(self.notation, name, [path.links for path in listed])
-        labelled = [(tr("path {number}", number=count), path) for count, path in enumerate(listed, 1)]
-        for label, path in labelled:
+        labels = [tr("path {number}", number=count) for count in range(1, len(listed) + 1)]
+        for label, path in zip(labels, listed, strict=True):
+            numbers = self._product(path, names=False)
             yield Formula(self._product(path, names=True))
-            yield Worked(label, self._product(path, names=False), self._signed(path.product))
+            yield Worked(label, "" if numbers == self._number(path.product) else numbers, self._signed(path.product))
         most = max(abs(path.product) for path in listed)
-        for label, path in labelled:
-            share = abs(path.product) / most if most else 0
-            yield Gauge(label, self._signed(path.product), share, self._via(path))
+        for label, path, via in zip(labels, listed, self._vias(listed), strict=True):
+            yield Gauge(label, self._signed(path.product), abs(path.product) / most if most else 0, via)
         if found.number > len(found.largest):
             yield Fact(tr("the others"), self._signed(found.total - sum(path.product for path in found.largest)))
-        total, engine = self._signed(found.total), self._signed(self.trace[f"d{self.source}"][self.place])
-        yield Fact(tr("total"), tr("{total}; the engine has {engine}", total=total, engine=engine))
+        yield Fact(tr("total"), self._total())
+
+    def _total(self) -> str:
+        """What the paths come to, beside the engine's gradient."""
+        total, engine = self.paths.total, self.trace.entry(f"d{self.source}", self.place)
+        told = {"total": self._signed(total), "engine": self._signed(engine)}
+        if self.source == self.passed:
+            name = self.notation.name(self.source)
+            return tr("{total}; the engine goes past {name} and does not need it", name=name, **told)
+        return tr("{total}; the engine has {engine}", **told)
 
     def _title(self, name: str, count: str) -> str:
         """From where to where, and by how many paths."""
@@ -153,53 +171,104 @@ class Why:
             return kept[0].text if kept else "1"
         return "·".join(f"({slope.text})" if slope.text[0] == "−" else slope.within(PRODUCT) for slope in kept)
 
-    def _via(self, path: Path) -> str:
-        """The entries of the outer layers that tell one path from another."""
+    def _vias(self, listed: Sequence[Path]) -> Iterator[str]:
+        """For each path the weighted sums that it runs through, and what else tells it from a path through the same."""
+        routes = [self._route(path) for path in listed]
+        for route in routes:
+            alike = [other for other in routes if _named(other) == _named(route)]
+            told = [stage for stage in route if route[stage] or not all(stage in other for other in alike)]
+            yield tr("through {entries}", entries=" → ".join(told)) if told else tr("straight to the end")
+
+    def _route(self, path: Path) -> dict[str, bool]:
+        """What a path runs through before the loss, and whether that is always named; of an expression, every step."""
         network = "E" in self.trace
-        between = [
-            self.notation.entry(link.step.ref, link.place)
-            for link in path.links
-            if (link.step.ref[0] == "z" and link.step.phase == "forward" if network else link.step.ref != "L")
-        ]
-        return tr("through {entries}", entries=" → ".join(between)) if between else tr("straight to the end")
+        links = [link for link in path.links if link.step.phase == "forward"]
+        return {self._stage(link): link.step.ref[0] == "z" if network else link.step.ref != "L" for link in links}
+
+    def _stage(self, link: Link) -> str:
+        """Where a link leads; and by which operand, if the step reads the same value twice."""
+        step, entry = link.step, self.notation.entry(link.step.ref, link.place)
+        if list(step.operands.values()).count(step.operands[link.operand]) == 1:
+            return entry
+        return tr("{entry} (operand {number})", entry=entry, number=list(step.operands).index(link.operand) + 1)
 
     # --- more -------------------------------------------------------------------------------------------------------
 
     def cancelled(self) -> Iterator[Block]:
         """Where a fused loss goes past an activation: the slope that does not appear, and how it cancels."""
-        fused = next((step for step in self.trace.of_phase("loss") if step.kernel.plain), None)
-        if fused is None or not fused.kernel.plain or not fused.kernel.inner:
+        step = fused(self.trace)
+        if step is None or not step.kernel.plain or not step.kernel.inner or self.source == "y":
             return
-        inner, z = fused.kernel.inner, fused.operands["z"]
-        a, slope = fused.operands[inner.target], self._step(f"d{z}")
-        long = Trace(**self.trace.values)
-        long.steps = [step for step in self.trace.steps if step.phase in ("forward", "loss")]
-        refs = {**fused.operands, "dE": "dE", "E": fused.ref, "da": f"d{a}"}
-        outer_kernel, inner_kernel = fused.kernel.plain.gradients[inner.target], inner.gradients["z"]
+        inner, z, a = step.kernel.inner, step.operands["z"], self.passed
+        long = Trace(**{ref: value for ref, value in self.trace.values.items() if ref not in (f"d{a}", f"d{z}")})
+        long.steps = list(self.trace.of_phase("forward", "loss"))
+        refs = {**step.operands, "dE": "dE", "E": step.ref, "da": f"d{a}"}
         with np.errstate(all="ignore"):
-            long.run(f"d{a}", outer_kernel, "backward", **{name: refs[name] for name in outer_kernel.operands})
-            del long.values[f"d{z}"]
-            long.run(f"d{z}", inner_kernel, "backward", **{name: refs[name] for name in inner_kernel.operands})
-        notation = Notation(long)
+            for of, kernel in ((a, step.kernel.plain.gradients[inner.target]), (z, inner.gradients["z"])):
+                long.run(f"d{of}", kernel, "backward", **{name: refs[name] for name in kernel.operands})
+        notation, short = Notation(long), self._step(f"d{z}")
         yield Heading(tr("THE SLOPE THAT DOES NOT APPEAR"))
-        told = {"activation": inner.name, "doc": tr(slope.kernel.doc)}
+        told = {"activation": inner.name, "doc": tr(short.kernel.doc)}
         yield Note(tr("The slope of the {activation} is missing on purpose. {doc} The long way says", **told))
         for step in long.steps[-2:]:
             yield Formula(notation.formula(step))
         yield Note(tr("and the short way comes to the same:"))
-        yield Formula(self.notation.formula(slope))
+        yield Formula(self.notation.formula(short))
         place = self._output(z)
         for step in long.steps[-2:]:
             yield worked_out(notation, step, place, self.digits)
-        yield worked_out(self.notation, slope, place, self.digits)
+        yield worked_out(self.notation, short, place, self.digits)
 
     def _output(self, z: str) -> Place:
         """The entry of the last z to show it for: the one asked about, or the first that the number reaches."""
-        if self.source == z:
+        if self.source in (z, self.passed):
             return self.place
         return next(
             (link.place for link in self.paths.largest[0].links if link.step.ref == z), (0,) * np.ndim(self.trace[z])
         )
+
+    def words(self) -> Iterator[str]:
+        """What raising the number does to the loss; or what an optimizer's number has to do with a gradient."""
+        step = self.trace.producer(self.ref)
+        if self.source == "y" and "E" in self.trace:
+            yield self._target()
+        elif self.source and self.source == self.passed and self._step(self.source).kernel.name == "softmax":
+            yield self._probability()
+        elif self.source:
+            yield from sentences(self.notation, self.source, self.place, self.digits)
+        elif step and step.phase == "update":
+            yield from self._learnt(step)
+        elif f"{self.ref}_new" in self.trace:
+            yield tr("It is what the optimizer remembers from the step before.")
+
+    def _target(self) -> str:
+        """Words about a target."""
+        output, slope = self._step("E").operands["a"], self.paths.total
+        return tr(
+            "{name} is the target of {output} = {value}: raising it {does} the loss.",
+            name=self.notation.entry("y", self.place),
+            output=self.notation.entry(output, self.place),
+            value=self._number(self.trace.entry(output, self.place)),
+            does=tr("raises") if slope > 0 else tr("lowers") if slope < 0 else tr("does not change"),
+        )
+
+    def _probability(self) -> str:
+        """Words about an output of a softmax, of which a cross-entropy reads one alone."""
+        told = {"name": self.notation.entry(self.source, self.place), "a": self.notation.name(self.source)}
+        if self.trace.entry("y", self.place):
+            return tr("Raising {name} alone lowers the loss; that the {a} sum to 1 is the softmax's doing.", **told)
+        return tr("Raising {name} alone changes nothing: its target is 0. It counts because the {a} sum to 1.", **told)
+
+    def _learnt(self, step: Step) -> Iterator[str]:
+        """Words about what an update gives: the rule, what the gradient wants, and where that is explained."""
+        yield tr(step.kernel.doc)
+        updates = list(self.trace.of_phase("update"))
+        for name in (ref for ref in self.trace.values if f"{ref}_new" in self.trace and f"d{ref}" in self.trace):
+            if self.ref in downstream(updates, [f"d{name}"]):
+                yield from sentences(self.notation, name, self.place, self.digits)
+                gradient = self.notation.entry(f"d{name}", self.place)
+                address = self.notation.address(f"d{name}", self.place)
+                yield tr("It comes from {gradient}; why {address} shows its paths.", gradient=gradient, address=address)
 
     def nudge(self) -> Iterator[Block]:
         """What raising the value a little does to the loss: what the slope promises, and what really happens."""
@@ -215,9 +284,17 @@ class Why:
         return number(value, self.digits).text
 
     def _signed(self, value: object) -> str:
-        """A number with its sign, even if that is a plus."""
-        text = self._number(value)
-        return text if text[0] == "−" or text == "0" else f"+{text}"
+        return signed(value, self.digits)
+
+
+def signed(value: object, digits: int) -> str:
+    """A number with its sign, even if that is a plus."""
+    text = number(value, digits).text
+    return text if text[0] == "−" or text == "0" else f"+{text}"
+
+
+def _named(route: Mapping[str, bool]) -> list[str]:
+    return [stage for stage, named in route.items() if named]
 
 
 def _count(found: Paths, listed: Sequence[Path]) -> str:

@@ -1,0 +1,54 @@
+"""Pooling keeps one number of each window: the largest, or the mean. Windows stand side by side; a rest is left out."""
+
+from collections.abc import Iterator
+from functools import reduce
+from typing import Annotated, Any
+
+import numpy as np
+
+from backprop_cli.kernel import Range, kernel
+from backprop_cli.layers.layer import layer
+
+Window = Annotated[int, Range(1)]
+
+
+@layer("pool")
+@kernel("p[n,k,r,s] = largest[u:width,v:width](a[n,k,width*r+u,width*s+v])")
+def maxpool(a: Any, width: Window = 2) -> Any:
+    """The largest number of each window; where several are largest they share the gradient."""
+    return reduce(np.maximum, [a[place] for place in _places(a, width)])
+
+
+@maxpool.gradient(
+    "da[n,k,i,j] = dp[n,k,i//width,j//width] * (a[n,k,i,j] >= p[n,k,i//width,j//width])"
+    " / sum[u:width,v:width](a[n,k,i//width*width+u,j//width*width+v] >= p[n,k,i//width,j//width])"
+)
+def maxpool_da(dp: Any, a: Any, p: Any, width: int) -> Any:
+    places = list(_places(a, width))
+    largest = [a[place] >= p for place in places]
+    share = dp / sum(hit.astype(dp.dtype) for hit in largest)
+    da = np.zeros_like(a, share.dtype)
+    for place, hit in zip(places, largest, strict=True):
+        np.multiply(share, hit, out=da[place])
+    return da
+
+
+@layer("avgpool")
+@kernel("p[n,k,r,s] = mean[u:width,v:width](a[n,k,width*r+u,width*s+v])")
+def avgpool(a: Any, width: Window = 2) -> Any:
+    """The mean of each window."""
+    return sum(a[place] for place in _places(a, width)) / width**2
+
+
+@avgpool.gradient("da[n,k,i,j] = dp[n,k,i//width,j//width] / width**2")
+def avgpool_da(dp: Any, a: Any, width: int) -> Any:
+    da = np.zeros_like(a, dp.dtype)
+    for place in _places(a, width):
+        da[place] = dp / width**2
+    return da
+
+
+def _places(a: Any, width: int) -> Iterator[tuple[Any, ...]]:
+    """For each place (u, v) of the window, where that place of all windows lies in an image (..., H, W)."""
+    height, across = (length // width * width for length in a.shape[-2:])
+    return ((..., slice(u, height, width), slice(v, across, width)) for u, v in np.ndindex(width, width))

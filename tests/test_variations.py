@@ -1,0 +1,101 @@
+"""A step that is shared out: over shards, over samples with noise, over clients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import Run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backprop_cli.errors import UsageError
+from backprop_cli.problem import Problem, load
+from backprop_cli.variations import Federated, Private, Shards, cut, read_privacy
+
+
+def batch(samples: int, seed: int = 0, reduction: str = "mean") -> Problem:
+    x = np.random.default_rng(seed).uniform(-1, 1, (samples, 3)).tolist()
+    return load("3-4-2", x=x, y=np.eye(2)[np.arange(samples) % 2].tolist(), seed=seed, reduction=reduction)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 12), st.data(), st.integers(0, 100), st.sampled_from(["mean", "sum"]))
+def test_shards_together_give_the_gradient_of_the_whole_batch(
+    samples: int, data: st.DataObject, seed: int, reduction: str
+) -> None:
+    problem = batch(samples, seed, reduction)
+    step = Shards.of(problem, problem.run(), data.draw(st.integers(1, samples)))
+    assert all(step.apart(name) < 1e-15 for name in problem.params)
+
+
+def test_parts_are_as_equal_as_can_be_and_leave_nothing_out() -> None:
+    edges = list(cut(batch(10), 4))
+    assert [first for first, _ in edges[1:]] == [end for _, end in edges[:-1]]
+    assert (edges[0][0], edges[-1][1]) == (0, 10)
+    assert {end - first for first, end in edges} == {2, 3}
+    with pytest.raises(UsageError, match="only 3 samples"):
+        list(cut(batch(3), 4))
+
+
+def test_a_private_step_clips_every_sample_and_adds_noise() -> None:
+    problem = batch(5)
+    step = Private.of(problem, clip=0.05, noise=0.0)
+    for each in step.parts:
+        assert each.norm * step.factor(each) == pytest.approx(min(0.05, each.norm))
+    rough, again = (Private.of(problem, clip=0.05, noise=2.0) for _ in range(2))
+    for name in problem.params:
+        np.testing.assert_array_equal(rough.gradient(name), again.gradient(name))
+        np.testing.assert_allclose(rough.gradient(name) - step.gradient(name), rough.drawn[name] / 5)
+    drawn = np.concatenate([value.ravel() for value in Private.of(load("40-40-2"), 0.5, 3.0).drawn.values()])
+    assert np.std(drawn) == pytest.approx(1.5, rel=0.05)
+
+
+def test_without_clipping_and_noise_a_private_step_is_the_plain_one() -> None:
+    problem = batch(5)
+    step, trace = Private.of(problem, clip=1e6, noise=0.0), problem.run()
+    for name in problem.params:
+        np.testing.assert_allclose(step.gradient(name), trace[f"d{name}"], rtol=1e-12, atol=1e-16)
+
+
+def test_one_local_step_each_is_one_step_on_all_samples() -> None:
+    """With plain gradient descent and equal parts the average of the steps is the step of the average."""
+    problem = batch(6)
+    round_, plain = Federated.of(problem, 3, 1), problem.after(problem.run())
+    for name in problem.params:
+        np.testing.assert_allclose(round_.average(name), plain.params[name], rtol=1e-13)
+    several = Federated.of(problem, 3, 4)
+    assert all(result.step == 5 for result in several.results)
+    assert not np.allclose(several.average("W1"), plain.params["W1"])
+    assert several.after.params["W1"].shape == problem.params["W1"].shape
+
+
+def test_what_cannot_be_shared_out_is_refused() -> None:
+    with pytest.raises(UsageError, match="once for each part"):
+        list(cut(replace(batch(4), network=replace(batch(4, reduction="sum").network, l2=0.1)), 2))
+    for text in ("clip", "clip=-1", "clip=1,nose=2", "clip=x", "noise=1", "clip=1,noise=nan"):
+        with pytest.raises(UsageError, match="write it like"):
+            read_privacy(text)
+    assert read_privacy("clip=2") == (2.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--shards", "2"], "the gradient is the same"),
+        (["--dp", "clip=1,noise=0.5"], "private gradient"),
+        (["--clients", "2", "--local", "3"], "Only parameters travel"),
+    ],
+)
+def test_the_step_command_tells_each(backprop: Run, options: list[str], says: str) -> None:
+    for more in ([], ["--plain"]):
+        found = backprop("step", "xor", *options, *more)
+        assert (found.returncode, found.stderr) == (0, b"")
+        assert says in found.stdout.decode()
+
+
+def test_the_step_command_refuses_what_does_not_go_together(backprop: Run) -> None:
+    for options in (["--shards", "2", "--clients", "2"], ["--shards", "2", "--json"], ["--shards", "5"]):
+        assert backprop("step", "xor", *options).returncode == 2
+    assert backprop("step", "--expr", "f=x*y", "--at", "x=1,y=2", "--shards", "1").returncode == 2
