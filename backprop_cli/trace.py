@@ -174,17 +174,17 @@ def backward(trace: Trace, wrt: Collection[str], of: str = "L") -> None:
     forward = list(trace.steps)
     wanted = downstream(forward, wrt)
     uses: dict[str, list[tuple[Step, str]]] = {}
-    first: dict[str, int] = {}
+    span: dict[str, tuple[int, int]] = {}
     for number, step in enumerate(reversed(forward)):
         if step.ref == of or step.ref in uses:
             for operand in step.kernel.gradients:
                 source = step.operands[operand]
                 if source in wanted:
                     uses.setdefault(source, []).append((step, operand))
-                    first[source] = number
+                    span[source] = (number, span.get(source, (0, -number))[1])
 
     trace.leaf(f"d{of}", 1.0)
-    for source in sorted(uses, key=lambda source: first[source]):
+    for source in sorted(span, key=span.__getitem__):  # when all its uses are met; what was used last goes first
         _hand_back(trace, source, uses[source])
 
 

@@ -112,7 +112,7 @@ def test_a_weight_that_serves_two_kinds_of_step_still_gets_both_gradients() -> N
 
 
 def test_a_recurrent_layer_wants_a_sequence() -> None:
-    with pytest.raises(UsageError, match=r"layer gru: it takes a\[n,t,i\], but what comes in has shape \(1, 3\)"):
+    with pytest.raises(UsageError, match=r"layer gru: it takes a\[n,t,i\], but what comes in has shape \(\d, 3\)"):
         bp.step("3 gru4")
     with pytest.raises(UsageError, match="last must be"):
         bp.step("3x2 gru4(last=2) dense2 softmax")
@@ -208,7 +208,7 @@ def test_a_sentence_is_said_once_and_not_at_every_time_step() -> None:
 
 
 def test_a_long_sequence_is_shown_at_its_ends() -> None:
-    text = shown(bp.step("12x1 rnn2 dense1 identity", loss="mse", y=np.zeros((1, 12, 1))))
+    text = shown(bp.step("12x1 rnn2 dense2 softmax"))
     assert re.findall(r"time step (\d+) of 12", text) == ["1", "2", "12", "12", "2", "1"]
     assert text.count("Time steps 3 to 11 go the same way.") == 2
     assert "Time steps" not in shown(bp.step("12x1 rnn2(last=1) dense1"), verbose=True)
@@ -261,3 +261,9 @@ def test_what_if_shows_the_later_time_steps_move() -> None:
     moved = {ref for ref, _ in found.moved()}
     assert {"q1@2", "c1@3", "h1", "L"} <= moved
     assert not moved & {"q1@1", "c1@1"}
+
+
+def test_algebra_is_left_out_where_it_would_take_minutes() -> None:
+    checks = bp.step("20x8 gru16 dense16 softmax").checks(["symbolic"])
+    skipped = [check.reason for check in checks if check.verdict == "skipped"]
+    assert skipped and all("no such limit" in reason for reason in skipped)

@@ -62,7 +62,8 @@ class Titles:
         steps = [step for step in self.forward if layer_of(step.ref) == number]
         if not steps:
             return ""
-        sizes = f"{self._size(next(self._incoming(steps)))} → {self._size(steps[-1].ref)}"
+        bent = next((count for count, step in enumerate(steps) if step.ref == f"a{number}"), len(steps))
+        sizes = f"{self._size(next(self._incoming(steps)))} → {self._size(steps[max(bent, 1) - 1].ref)}"
         first, *others = words
         parts = [sizes, *others] if first == "dense" else [first, sizes, *others]
         return tr("Layer {layer}: {parts}", layer=number, parts=", ".join(parts))
