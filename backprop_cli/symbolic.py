@@ -77,17 +77,17 @@ class Sympy:
                 count=work,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        often = any(self._occurrences(step.ref, MOST_USES) > MOST_USES for step in readers)
+        uses = max(self._occurrences(step.ref) for step in readers)
         if self.digits > MOST_DIGITS:
             reason = tr(
                 "values this large would take {count:,} digits; the other witnesses have no such limit",
                 count=self.digits,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        if often:
+        if uses > MOST_USES:
             reason = tr(
-                "in one expression each unit would occur over {most} times; the other witnesses have no such limit",
-                most=MOST_USES,
+                "in one expression each unit would occur {count:,} times; the other witnesses have no such limit",
+                count=uses,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)
@@ -163,10 +163,10 @@ class Sympy:
             self.slopes[ref, place] = self._derivative(loss, self.trace.entry(ref, place))
         return self.slopes[ref, place]
 
-    def _occurrences(self, ref: str, most: int) -> int:
+    def _occurrences(self, ref: str, most: int | None = None) -> int:
         """How often one entry of `ref` would occur in the composed loss; beyond `most`, counting stops."""
         first = (0,) * np.ndim(self.trace[ref])
-        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), int)[()], most)
+        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), object)[()], most)
 
     def _compose(
         self,

@@ -208,7 +208,7 @@ ALSO = """
     nice xavier he symbolic both loops symbols numbers auto always never forward backward update
     go set undo list next back quit new ok
     digits none unit standard samples noise share every factor floor patience pixels bin txt book mnist ubyte
-    batches cifar
+    batches cifar classes
 """
 NAMES = {
     *KERNELS,

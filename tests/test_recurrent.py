@@ -21,6 +21,7 @@ from backprop_cli.notation import Notation
 from backprop_cli.program import Program
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.screen import Screen
+from backprop_cli.symbolic import Sympy
 
 TORCH = dict(np.load(Path(__file__).parent / "golden" / "torch" / "recurrent.npz"))
 EXAMPLES = sorted({name.partition("/")[0] for name in TORCH})
@@ -267,3 +268,5 @@ def test_algebra_is_left_out_where_it_would_take_minutes() -> None:
     checks = bp.step("20x8 gru16 dense16 softmax").checks(["symbolic"])
     skipped = [check.reason for check in checks if check.verdict == "skipped"]
     assert skipped and all("no such limit" in reason for reason in skipped)
+    long = Sympy(bp.step("40x1 gru1(last=1) dense1").trace).check("U1")
+    assert re.search(r"each unit would occur \d{1,3}(,\d{3}){7,} times", long.reason)
