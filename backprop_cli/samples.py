@@ -91,7 +91,9 @@ def _drawn_target(network: Network, count: int, rng: np.random.Generator) -> Any
 def check_tokens(network: Network, x: Any) -> None:
     """Tokens are whole numbers from 0, as many as the table has rows. Raises UsageError."""
     if network.vocabulary and (len(bad := x[(x != np.floor(x)) | (x < 0) | (x >= network.vocabulary)])):
-        raise UsageError("x: token {token:g} is not one of 0 … {last}", token=bad.flat[0], last=network.vocabulary - 1)
+        raise UsageError(
+            "{ref}: token {token:g} is not one of 0 … {last}", ref="x", token=bad.flat[0], last=network.vocabulary - 1
+        )
 
 
 def check_targets(network: Network, y: Any) -> None:

@@ -13,6 +13,7 @@ import backprop_cli as bp
 from backprop_cli.errors import UsageError
 from backprop_cli.layers import Needs, Site
 from backprop_cli.network import build
+from backprop_cli.play import Play
 from backprop_cli.trace import Trace, backward
 
 TORCH: dict[str, Any] = json.loads((Path(__file__).parent / "golden/torch/layers.json").read_text(encoding="utf-8"))
@@ -230,3 +231,17 @@ def test_every_command_takes_a_transformer(backprop: Any, arguments: list[str]) 
 def test_a_transformer_can_be_walked_through(backprop: Any) -> None:
     found = backprop("play", BLOCK, stdin=b"\n" * 200 + b"list\nset P2[1,1]=0.5\ngo w4[1,1,1]\nwhy\nq\n")
     assert found.returncode == 0 and b"was the last step" in found.stdout
+
+
+def test_a_token_that_the_table_does_not_have_is_refused_wherever_it_is_typed() -> None:
+    run = bp.step("3 embedding5x2 dense5 softmax")
+    session = Play(run)
+    for value in ("9", "5", "-1", "1.5"):
+        with pytest.raises(UsageError, match=r"x: token .* is not one of 0 … 4"):
+            run.whatif(f"x[1]={value}")
+        (said,) = session.answer(f"set x[1]={value}")
+        assert "is not one of 0 … 4" in said.text
+    assert {ref for ref, _ in run.whatif("x[1]=4").moved()} >= {"x", "v1", "L"}
+    assert run.whatif("x[1]=1").sweep(0, 4, 5).xs == (0, 1, 2, 3, 4)
+    with pytest.raises(UsageError, match=r"token 0\.5"):
+        run.whatif("x[1]=1").sweep(0, 4, 9)

@@ -15,6 +15,7 @@ from backprop_cli.notation import Notation, number
 from backprop_cli.paths import paths
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
 from backprop_cli.render.why import signed
+from backprop_cli.syntax import Entry
 from backprop_cli.trace import Trace, downstream
 from backprop_cli.typed import read_number
 
@@ -44,7 +45,22 @@ def read_change(text: str, notation: Notation) -> Change:
             "{text!r}: {ref} is a whole array; change one entry of it, such as {example}={value}",
             text=text, ref=ref, example=example, value=value,
         )  # fmt: skip
-    return Change(ref, place, read_number(value))
+    change = Change(ref, place, read_number(value))
+    check_token(notation.trace, ref, change.value)
+    return change
+
+
+def check_token(trace: Trace, ref: str, value: float) -> None:
+    """Raises UsageError if a value that says which entry of another is read would say one that is not there."""
+    for step in trace.steps:
+        for entry in step.formula.reads:
+            for axis, place in enumerate(entry.axes):
+                if isinstance(place, Entry) and place.axes and step.operands[place.name] == ref:
+                    last = np.shape(trace[step.operands[entry.name]])[axis] - 1
+                    if value != int(value) or not 0 <= value <= last:
+                        raise UsageError(
+                            "{ref}: token {token:g} is not one of 0 … {last}", ref=ref, token=value, last=last
+                        )
 
 
 def read_sweep(text: str) -> tuple[float, float, int]:
@@ -235,6 +251,7 @@ class WhatIf:
         ys = []
         with np.errstate(all="ignore"):
             for x in xs:
+                check_token(self.trace, ref, x)
                 array[place] = x
                 ys.append(float(self.trace.replay("L", **{ref: array.copy()[()]})))
         if not np.isfinite(ys).all():
