@@ -184,17 +184,18 @@ def _read_csv(path: str) -> Any:
     """Rows of numbers apart by commas, semicolons or tabs; a first row of words is taken for a header."""
     rows = [re.split(r"[,;\t]", line) for line in files.read_text(path).splitlines() if line.strip()]
     lines = list(enumerate(rows, 1))
-    if rows and not any(_is_number(cell) for cell in rows[0]):
+    if rows and not any(is_number(cell) for cell in rows[0]):
         lines = lines[1:]
     values = []
     for line, cells in lines:
-        if (bad := next((cell.strip() for cell in cells if not _is_number(cell)), None)) is not None:
+        if (bad := next((cell.strip() for cell in cells if not is_number(cell)), None)) is not None:
             raise InputError("{path}:{line}: {cell!r} is not a number", path=path, line=line, cell=bad)
         values.append([float(cell) for cell in cells])
     return numbers(values, path)
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether a cell of a table holds a number."""
     try:
         float(cell)
     except ValueError:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from backprop_cli.errors import UsageError, unknown
-from backprop_cli.kernel import Range, options_of, ranges_of
-from backprop_cli.spec import parts_of, read_word
+from backprop_cli.errors import UsageError
+from backprop_cli.kernel import Range
+from backprop_cli.spec import look_up, parts_of
 
 Change = Callable[[Any, np.random.Generator], Any]
 CHANGES: dict[str, Callable[..., Any]] = {}
@@ -45,22 +45,17 @@ def read_augmentation(text: str, shape: tuple[int, ...]) -> Change | None:
 
     Raises UsageError.
     """
-    words = [read_word(word) for word in parts_of(text)]
+    words = parts_of(text)
     if not words:
         return None
     if len(shape) < 2:
         raise UsageError("--augment changes images; these samples are {count} numbers in a row", count=shape[0])
-    todo = []
-    for word in words:
-        if word.name not in CHANGES:
-            raise unknown("augmentation", word.name, CHANGES)
-        body = CHANGES[word.name]
-        todo.append((body, word.settings(options_of(body), ranges_of(body))))
+    changes = [look_up("augmentation", word, CHANGES) for word in words]
 
     def changed(x: Any, rng: np.random.Generator) -> Any:
         images = x.reshape(len(x), *shape)
-        for body, settings in todo:
-            images = body(images, rng, **settings)
+        for change in changes:
+            images = change(images, rng)
         return images.reshape(x.shape)
 
     return changed

@@ -15,7 +15,7 @@ from backprop_cli.optimizers import OPTIMIZERS, Optimizer
 from backprop_cli.parameters import parameters
 from backprop_cli.problem_file import DEFAULT_NET, find_faults, is_file, read_source
 from backprop_cli.samples import samples
-from backprop_cli.spec import read_word
+from backprop_cli.spec import apart, read_word
 from backprop_cli.trace import Trace, backward
 
 DTYPES = {"float64": np.float64, "float32": np.float32}
@@ -159,7 +159,7 @@ def load(source: str | Mapping[str, Any] | None = None, **options: Any) -> Probl
 def _assemble(table: Mapping[str, Any]) -> Problem:
     net = table.get("net", DEFAULT_NET)
     activation = table.get("activation")
-    names = [part.strip() for part in _outside_brackets(activation)] if isinstance(activation, str) else activation
+    names = [part.strip() for part in apart(activation, ",".__eq__)] if isinstance(activation, str) else activation
     l2 = _positive(table, "l2", 0.0)
     network = build(net, names, table.get("loss"), table.get("reduction", "mean"), table.get("bias", True), l2)
 
@@ -187,18 +187,6 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     params = {name: value.astype(cast) for name, value in params.items()}
     state = optimizer.start(params) | {name: value.astype(cast) for name, value in network.memory.items()}
     return Problem(net, network, optimizer, numbers, seed, x.astype(cast), y.astype(cast), params, state, frozen)
-
-
-def _outside_brackets(text: str) -> list[str]:
-    """`relu,leaky_relu(0.1)` in parts; a comma inside brackets does not part."""
-    depth, parts = 0, [""]
-    for character in text:
-        depth += (character == "(") - (character == ")")
-        if character == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
 
 
 def _positive(table: Mapping[str, Any], key: str, default: float) -> float:

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from math import cos, pi, prod
 from typing import Annotated, NamedTuple
 
-from backprop_cli.errors import unknown
-from backprop_cli.kernel import Range, options_of, ranges_of
-from backprop_cli.spec import parts_of, read_word
+from backprop_cli.kernel import Range
+from backprop_cli.spec import look_up, parts_of
 
 Count = Annotated[int, Range(1)]
 Share = Annotated[float, Range(0, 1)]
@@ -70,10 +69,5 @@ def read_schedule(text: str) -> Schedule:
 
     Raises UsageError.
     """
-    factors = []
-    for word in map(read_word, parts_of(text)):
-        if word.name not in SCHEDULES:
-            raise unknown("schedule", word.name, SCHEDULES)
-        body = SCHEDULES[word.name]
-        factors.append((body, word.settings(options_of(body), ranges_of(body))))
-    return lambda at: prod(body(at, **settings) for body, settings in factors)
+    factors = [look_up("schedule", word, SCHEDULES) for word in parts_of(text)]
+    return lambda at: prod(factor(at) for factor in factors)

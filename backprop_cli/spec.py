@@ -9,11 +9,12 @@ hold layers: `residual(dense4 tanh dense4)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from backprop_cli.errors import UsageError, unknown
-from backprop_cli.kernel import Range
+from backprop_cli.kernel import Body, Range, options_of, ranges_of
 from backprop_cli.language import later, plural, tr
 from backprop_cli.layers import ALIASES
 
@@ -101,14 +102,31 @@ def read_word(text: str) -> Word:
 
 def parts_of(text: str) -> list[str]:
     """A description in words: apart at the blanks that are not in brackets."""
-    depth, parts = 0, [""]
+    return list(filter(None, apart(text, str.isspace)))
+
+
+def apart(text: str, parts: Callable[[str], bool]) -> list[str]:
+    """A text in pieces, cut at the characters that part them; inside brackets none does."""
+    depth, pieces = 0, [""]
     for character in text:
         depth += (character == "(") - (character == ")")
-        if character.isspace() and not depth:
-            parts.append("")
+        if parts(character) and not depth:
+            pieces.append("")
         else:
-            parts[-1] += character
-    return list(filter(None, parts))
+            pieces[-1] += character
+    return pieces
+
+
+def look_up(kind: str, text: str, known: Mapping[str, Body], also: Collection[str] = ()) -> Body:
+    """The function that a word such as `step(10)` names, with the word's options put in. Raises UsageError.
+
+    `kind` is what such words are called in a message, `also` what could stand there besides.
+    """
+    word = read_word(text)
+    if word.name not in known:
+        raise unknown(kind, word.name, (*known, *also))
+    body = known[word.name]
+    return partial(body, **word.settings(options_of(body), ranges_of(body)))
 
 
 def read_net(net: str, activations: Sequence[str] | None, last: str) -> tuple[tuple[int, ...], list[Word]]:

@@ -30,7 +30,9 @@ PACKAGE = Path(__file__).parent.parent / "backprop_cli"
 PO = PACKAGE / "locale" / "zh" / "LC_MESSAGES" / "backprop.po"
 MO = PO.with_suffix(".mo")
 TRANSLATED = {"tr", "later", "UsageError", "ShapeError", "InputError"}
-"""What the first argument of these is, is a sentence; that of `unknown` and the second of `plural`, a noun."""
+"""What the first argument of these is, is a sentence."""
+NOUNS = {"unknown", "look_up"}
+"""What the first argument of these is, and the second of `plural`, is a noun."""
 OTHERS = "Python and the system"
 """Where messages come from that none of our code has: they stand in the .po file by hand, with this as their place."""
 
@@ -64,7 +66,7 @@ def in_calls(path: Path, names: set[str]) -> Iterator[Sentence]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         texts = [text for arg in node.args if (text := literal(arg)) is not None]
-        if texts and (name in names or name == "unknown"):
+        if texts and (name in names or name in NOUNS):
             yield Sentence(texts[0], place)
         elif texts and name == "plural":
             yield Sentence((f"{{count}} {texts[-1]}", f"{{count}} {texts[-1]}s"), place)

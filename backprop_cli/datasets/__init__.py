@@ -13,9 +13,9 @@ from backprop_cli.datasets.dataset import Dataset
 from backprop_cli.datasets.generated import GENERATORS
 from backprop_cli.datasets.idx import read_idx
 from backprop_cli.datasets.tables import read_npz, read_table, read_text
-from backprop_cli.errors import InputError, UsageError, unknown
+from backprop_cli.errors import InputError, UsageError
 from backprop_cli.language import tr
-from backprop_cli.spec import WORD, read_word
+from backprop_cli.spec import WORD, look_up
 
 __all__ = ["GENERATORS", "Dataset", "read_data"]
 
@@ -48,11 +48,7 @@ def read_data(source: str, rng: np.random.Generator) -> Dataset:
 
 
 def _generated(source: str, rng: np.random.Generator) -> Dataset:
-    word = read_word(source)
-    if word.name not in GENERATORS:
-        raise unknown("data", word.name, (*GENERATORS, "digits"))
-    rule = GENERATORS[word.name]
-    x, y = rule.make(rng, **word.settings(rule.options, rule.ranges))
+    x, y = look_up("data", source, GENERATORS, also=("digits",))(rng)
     return Dataset(source, "points", x, y)
 
 

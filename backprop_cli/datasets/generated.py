@@ -1,11 +1,11 @@
 """Data made by a rule: points in the plane, of which no straight line can tell the classes apart, and a curve."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 
-from backprop_cli.kernel import Range, options_of, ranges_of
+from backprop_cli.kernel import Range
 
 Points = tuple[Any, Any]
 Count = Annotated[int, Range(2, 1_000_000)]
@@ -13,21 +13,13 @@ Classes = Annotated[int, Range(2, 100)]
 Noise = Annotated[float, Range(0)]
 
 
-class Rule(NamedTuple):
-    """How to make data, and the numbers that it can be told."""
-
-    make: Callable[..., Points]
-    options: dict[str, float]
-    ranges: dict[str, Range]
-
-
-GENERATORS: dict[str, Rule] = {}
+GENERATORS: dict[str, Callable[..., Points]] = {}
 """Every rule by its name."""
 
 
 def rule(make: Callable[..., Points]) -> Callable[..., Points]:
     """Declare a rule. It takes a generator of random numbers, and options."""
-    GENERATORS[make.__name__] = Rule(make, options_of(make), ranges_of(make))
+    GENERATORS[make.__name__] = make
     return make
 
 

@@ -49,7 +49,7 @@ def read_table(path: str) -> Dataset:
     lines = files.read_text(path).splitlines()
     sign = next((sign for sign in "\t;," if lines and sign in lines[0]), ",")
     rows = [(number, row) for number, row in enumerate(csv.reader(lines, delimiter=sign), 1) if any(row)]
-    header = rows.pop(0)[1] if rows and not any(map(_is_number, rows[0][1])) else []
+    header = rows.pop(0)[1] if rows and not any(map(arrays.is_number, rows[0][1])) else []
     if not rows:
         raise InputError("{path}: holds no rows of data", path=path)
     width = len(header or rows[0][1])
@@ -70,25 +70,17 @@ def _check_row(place: str, row: list[str], names: list[str]) -> None:
             "{place}: {found} cells in this row, but {count} columns", place=place, found=len(row), count=len(names)
         )
     for name, cell in zip(names[:-1], row, strict=False):
-        if not _is_number(cell):
+        if not arrays.is_number(cell):
             raise InputError("{place}: {name} is {cell!r}, not a number", place=place, name=name, cell=cell)
 
 
 def _targets(cells: list[str]) -> tuple[Any, tuple[str, ...]]:
     """Numbers as they are; words as classes, in the order of the alphabet."""
-    if all(map(_is_number, cells)):
+    if all(map(arrays.is_number, cells)):
         return np.array([float(cell) for cell in cells]), ()
     classes = sorted(set(cells))
     numbers = {name: number for number, name in enumerate(classes)}
     return np.array([numbers[cell] for cell in cells]), tuple(classes)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def read_text(path: str) -> Dataset:
