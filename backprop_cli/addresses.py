@@ -13,7 +13,8 @@ import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.notation import GREEK, Notation
-from backprop_cli.trace import Trace, canonical
+from backprop_cli.refs import canonical
+from backprop_cli.trace import Trace
 
 SHAPE = re.compile(r"(?P<name>[^\[\]\s]+)\s*(\[(?P<index>[^\[\]]*)\])?")
 

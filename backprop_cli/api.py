@@ -24,13 +24,14 @@ from backprop_cli.language import tr
 from backprop_cli.notation import Notation
 from backprop_cli.paths import completed, unfused
 from backprop_cli.problem import Problem, load
+from backprop_cli.refs import canonical
 from backprop_cli.render import terminal
 from backprop_cli.render.blocks import Block
 from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
 from backprop_cli.render.whatif import WhatIf, read_change
 from backprop_cli.render.why import Why
-from backprop_cli.trace import Trace, canonical
+from backprop_cli.trace import Trace
 from backprop_cli.verdict import WITNESSES, Check, Witness, skipped
 
 SMALL = 400

@@ -13,6 +13,7 @@ from backprop_cli.fitting import Part
 from backprop_cli.language import tr
 from backprop_cli.problem import Problem
 from backprop_cli.program import Program
+from backprop_cli.refs import layer_of
 from backprop_cli.trace import Trace
 
 CHUNK = 200
@@ -103,8 +104,7 @@ class Engine:
         with np.errstate(all="ignore"):
             trace = self.problem.network.forward(params, x, y, state=values)
         ref = next((ref for ref, value in trace.values.items() if not np.isfinite(value).all()), "L")
-        layer = ref.rpartition("@")[0] or ref
-        number = layer[len(layer.rstrip("0123456789")) :]
+        number = layer_of(ref)
         if ref in params:
             return tr("{ref} of layer {number}, which the update moved too far", ref=ref, number=number)
         return tr("{ref} of layer {number}", ref=ref, number=number) if number else ref

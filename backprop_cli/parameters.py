@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod, sqrt
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.language import plural, tr
 from backprop_cli.naming import from_torch
 from backprop_cli.network import Network
+from backprop_cli.refs import layer_of
 
 INITS = ("nice", "xavier", "he")
 
@@ -56,7 +56,7 @@ def parameters(network: Network, given: Any, init: str, rng: np.random.Generator
                 "{name} has shape {shape}, but layer {number} of the net needs {needed} ({axes})",
                 name=name,
                 shape=array.shape,
-                number=name.lstrip(ascii_letters + "_"),
+                number=layer_of(name),
                 needed=shapes[name],
                 axes=tr("outputs, inputs") if len(shapes[name]) == 2 else tr("outputs"),
             )

@@ -104,24 +104,22 @@ class Prediction:
 
     def summary(self) -> Iterator[Block]:
         """The score by kind of step, and where most was lost."""
-        kinds = list(dict.fromkeys(kind for kind, _ in self.score))
-        lost = dict.fromkeys(kinds, 0)
-        for kind in kinds:
-            parts = []
-            for stage in STAGES:
-                if answers := self.score.get((kind, stage)):
-                    right, count = sum(answers), len(answers)
-                    parts.append(tr("{stage} {right} of {count}", stage=tr(stage), right=right, count=count))
-                    lost[kind] += answers.count(False)
+        every: dict[str, list[bool]] = {}
+        for (kind, _), answers in self.score.items():
+            every.setdefault(kind, []).extend(answers)
+        for kind in every:
+            stages = ((stage, self.score[kind, stage]) for stage in STAGES if (kind, stage) in self.score)
+            parts = (
+                tr("{stage} {right} of {count}", stage=tr(stage), right=sum(answers), count=len(answers))
+                for stage, answers in stages
+            )
             yield Fact(tr(kind), tr(", ").join(parts))
-        asked = {
-            kind: sum(len(answers) for (other, _), answers in self.score.items() if other == kind) for kind in kinds
-        }
-        worst = max(kinds, key=lambda kind: (lost[kind] / asked[kind], lost[kind]), default="")
+        lost = {kind: answers.count(False) for kind, answers in every.items()}
+        worst = max(every, key=lambda kind: (lost[kind] / len(every[kind]), lost[kind]), default="")
         if worst and lost[worst]:
-            told = {"kind": tr(worst), "wrong": lost[worst], "answers": plural(asked[worst], "answer")}
+            told = {"kind": tr(worst), "wrong": lost[worst], "answers": plural(len(every[worst]), "answer")}
             yield Note(tr("The weak spot is {kind}: {wrong} of {answers} went wrong there.", **told))
-        elif kinds:
+        elif every:
             yield Note(tr("Everything right."))
 
 

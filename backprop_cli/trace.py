@@ -7,7 +7,6 @@ have been, had some earlier values been different? That is `replay`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
@@ -149,11 +148,6 @@ def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
     if kernel.plain and kernel.inner and step.operands[kernel.inner.target] in changed:
         return kernel.plain
     return kernel
-
-
-def canonical(ref: str) -> str:
-    """A value's name on the tape: `delta1` is dz1, `delta1@2` is dz1@2; every other name is itself."""
-    return re.sub(r"^delta(?=(\d+|[a-z]?\d+@\d+)$)", "dz", ref)
 
 
 def downstream(steps: list[Step], refs: Collection[str]) -> set[str]:

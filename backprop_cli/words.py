@@ -40,7 +40,7 @@ def sentences(notation: Notation, ref: str, place: Place, digits: int) -> Iterat
     trace, name, loss = notation.trace, notation.entry(ref, place), notation.name("L")
     total = paths(trace, ref, place, 1).total
     if "E" not in trace:
-        yield tr("Raising {name} {does} {loss}.", name=name, does=_does(total), loss=loss)
+        yield tr("Raising {name} {does} {loss}.", name=name, does=does(total), loss=loss)
         return
     found = pulls(notation, ref, place)
     if total == 0:
@@ -57,8 +57,8 @@ def _pulled(notation: Notation, name: str, asked: Node, pull: Pull, digits: int)
     """What is wrong with one output, and what raising the value does about it."""
     trace, (ref, place) = notation.trace, pull.node
     if pull.node == asked and ref in trace and ref[0] == "W":
-        does = _does(pull.worth)
-        return tr("The weight penalty pulls {name} towards 0: raising it {does} the loss.", name=name, does=does)
+        told = {"name": name, "does": does(pull.worth)}
+        return tr("The weight penalty pulls {name} towards 0: raising it {does} the loss.", **told)
     output = _output(ref)
     told = {
         "output": notation.entry(output, place),
@@ -74,13 +74,13 @@ def _pulled(notation: Notation, name: str, asked: Node, pull: Pull, digits: int)
         pushes = tr("pushes its score {score} {way}", score=notation.entry(ref, place), way=way)
     return tr(
         "{output} = {value} is {level} (its target is {target}), and raising {name} {pushes}: that {does} the loss.",
-        name=name, pushes=pushes, does=_does(pull.worth), **told,
+        name=name, pushes=pushes, does=does(pull.worth), **told,
     )  # fmt: skip
 
 
 def _summed_up(notation: Notation, name: str, asked: Node, weighty: list[Pull], total: float) -> str:
     """What raising the value does to the loss on the whole, and who wins where the outputs pull both ways."""
-    told = {"name": name, "does": _does(total), "update": _update(notation, *asked, total)}
+    told = {"name": name, "does": does(total), "update": _update(notation, *asked, total)}
     winners = [_called(notation, asked, pull.node) for pull in weighty if (pull.worth > 0) == (total > 0)]
     if not 0 < len(winners) < len(weighty):
         return tr("Raising {name} {does} the loss{update}.", **told)
@@ -103,7 +103,8 @@ def _output(ref: str) -> str:
     return ref.replace("z", "a", 1) if ref[0] == "z" else ref
 
 
-def _does(slope: float) -> str:
+def does(slope: float) -> str:
+    """What raising a value with this slope does to the loss."""
     return tr("raises") if slope > 0 else tr("lowers") if slope < 0 else tr("does not change")
 
 
@@ -114,10 +115,10 @@ def _update(notation: Notation, ref: str, place: Place, total: float) -> str:
         return ""
     moved = float(trace[f"{ref}_new"][place] - trace[ref][place])
     if moved * total < 0:
-        return tr(", so the update {does} it", does=_does(moved))
+        return tr(", so the update {does} it", does=does(moved))
     if not moved:
         return tr("; yet the update leaves it as it is")
-    return tr("; yet the update {does} it, for what the optimizer remembers weighs more", does=_does(moved))
+    return tr("; yet the update {does} it, for what the optimizer remembers weighs more", does=does(moved))
 
 
 def _nothing(notation: Notation, ref: str, place: Place, found: list[Pull]) -> Iterator[str]:

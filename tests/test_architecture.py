@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "backprop_cli"
 
 FLOORS = [
-    ["language", "glyphs", "lines"],
+    ["language", "glyphs", "lines", "refs"],
     ["errors", "welcome", "syntax"],
     ["indices"],
     ["formula"],

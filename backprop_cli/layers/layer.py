@@ -69,7 +69,7 @@ class Site:
 
     def param(self, name: str, *shape: int, start: float | None = None) -> str:
         """A parameter of this layer, by its name on the tape: W is W1 in layer 1. Without a `start` it is drawn."""
-        ref = f"{name}{self.number}"
+        ref = self.ref(name)
         self.needs.shapes[ref] = shape
         if start is not None:
             self.needs.starts[ref] = start
@@ -77,18 +77,18 @@ class Site:
 
     def keep(self, name: str, *shape: int, start: float) -> str:
         """A value that is carried on: what a step makes of it, as `renew` says, it is in the next step."""
-        ref = f"{name}{self.number}"
+        ref = self.ref(name)
         self.needs.memory[ref] = (shape, start)
         return ref if ref in self.trace else self.trace.leaf(ref, np.full(shape, start))
 
     def renew(self, kernel: Kernel, **operands: str) -> None:
         """Say how a value is carried on: the kernel, whose target is the value's name with `_new`, runs last of all."""
-        ref = f"{kernel.target.removesuffix('_new')}{self.number}_new"
+        ref = f"{self.ref(kernel.target.removesuffix('_new'))}_new"
         self.needs.renewals.append(Step(ref, kernel, self._with_options(kernel, operands), "update"))
 
     def chance(self, name: str, numbers: Any, make: Callable[[Any], Any]) -> str:
         """A value that is left to chance: what `make` makes of numbers that `draw` gave."""
-        self.needs.chances[f"{name}{self.number}"] = make
+        self.needs.chances[self.ref(name)] = make
         return self.leaf(name, make(numbers))
 
     def leaf(self, name: str, value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from math import log10, sqrt
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from backprop_cli.language import tr
 from backprop_cli.notation import number
+from backprop_cli.refs import layer_of
 from backprop_cli.render.blocks import Block, Gauge, Note
 
 FAR = 1000
@@ -25,7 +25,7 @@ def by_layer(norms: Mapping[str, float]) -> dict[int, float]:
     """The length of the gradient of all parameters of each layer together."""
     squares: dict[int, float] = {}
     for name, norm in norms.items():
-        layer = int(re.sub(r"\D", "", name) or 0)
+        layer = layer_of(name) or 0
         squares[layer] = squares.get(layer, 0.0) + norm**2
     return {layer: sqrt(square) for layer, square in sorted(squares.items())}
 

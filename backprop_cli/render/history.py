@@ -38,9 +38,7 @@ class History:
         yield Fact(tr("Conventions"), conventions())
         yield Fact(tr("Problem"), problem.title)
         yield Heading(tr("STEPS"))
-        picked = (
-            range(count) if view.verbose else sorted({round(at) for at in np.linspace(0, count - 1, min(count, MOST))})
-        )
+        picked = range(count) if view.verbose else evenly(count, MOST)
         highest = max(record["loss"] for record in self.records)
         for at in picked:
             found = self.records[at]
@@ -57,6 +55,11 @@ class History:
         told = {"steps": plural(count, "step"), "change": change, "start": start, "end": end}
         yield Note(tr("L is the loss before the step. Over {steps} it {change} from {start} to {end}.", **told))
         yield from proof(notation, checks, view.digits)
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many of the places from 0 to `count` - 1, the first and the last among them."""
+    return sorted({round(at) for at in np.linspace(0, count - 1, min(count, most))})
 
 
 def record(problem: Problem, trace: Trace) -> dict[str, Any]:

@@ -10,10 +10,11 @@ import numpy as np
 from backprop_cli import loops
 from backprop_cli.language import tr
 from backprop_cli.notation import Notation, number
+from backprop_cli.refs import layer_of
 from backprop_cli.remarks import remarks
 from backprop_cli.render.blocks import Block, Code, Fact, Formula, Graph, Heading, Matrix, Note, Worked
 from backprop_cli.render.proof import proof
-from backprop_cli.render.titles import Titles, layer_of
+from backprop_cli.render.titles import Titles
 from backprop_cli.trace import PHASES, Phase, Step, Trace
 from backprop_cli.verdict import Check
 from backprop_cli.worked import result, with_numbers, with_symbols

@@ -8,22 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from backprop_cli.language import tr
+from backprop_cli.refs import layer_of, time_of
 from backprop_cli.trace import Step, Trace
 
 MOST_TIMES = 8
 """Of a longer sequence, only the first two time steps and the last are shown one by one."""
-
-
-def layer_of(ref: str) -> int | None:
-    """The layer a value belongs to: 2 for z2, dW2, mW2_new and h2@5; None for x and L."""
-    found = re.search(r"[a-zA-Z](\d+)(@|_|$)", ref)
-    return int(found[1]) if found and not ref.startswith(("J", "dJ", "beta")) else None
-
-
-def time_of(ref: str) -> int:
-    """The time step a value belongs to: 5 for h2@5 and dh2@5_1; 0 for all others."""
-    found = re.search(r"@(\d+)", ref)
-    return int(found[1]) if found else 0
 
 
 class Titles:

@@ -12,6 +12,7 @@ from backprop_cli.language import enumerated, plural, tr
 from backprop_cli.notation import number
 from backprop_cli.render.blocks import Block, Curves, Fact, Gauge, Heading, Note, labelled
 from backprop_cli.render.flow import flow
+from backprop_cli.render.history import evenly
 from backprop_cli.render.result import Result, confusion, percent
 from backprop_cli.training import Training
 
@@ -83,7 +84,7 @@ class TrainingReport:
         """A line for each epoch, or for some of them."""
         count = len(self.history)
         highest = max(record["loss"] for record in self.history)
-        for at in sorted({round(place) for place in np.linspace(0, count - 1, min(count, MOST))}):
+        for at in evenly(count, MOST):
             record = self.history[at]
             label = tr("epoch {number}", number=f"{record['epoch']:>{len(str(count))}}")
             share = record["loss"] / highest if highest > 0 else 0.0

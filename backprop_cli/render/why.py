@@ -16,7 +16,7 @@ from backprop_cli.render.proof import proof
 from backprop_cli.render.report import worked_out
 from backprop_cli.trace import Step, Trace, downstream
 from backprop_cli.verdict import Check
-from backprop_cli.words import sentences
+from backprop_cli.words import does, sentences
 
 NUDGE = 0.01
 MOST_SOURCES = 12
@@ -243,13 +243,13 @@ class Why:
 
     def _target(self) -> str:
         """Words about a target."""
-        output, slope = self._step("E").operands["a"], self.paths.total
+        output = self._step("E").operands["a"]
         return tr(
             "{name} is the target of {output} = {value}: raising it {does} the loss.",
             name=self.notation.entry("y", self.place),
             output=self.notation.entry(output, self.place),
             value=self._number(self.trace.entry(output, self.place)),
-            does=tr("raises") if slope > 0 else tr("lowers") if slope < 0 else tr("does not change"),
+            does=does(self.paths.total),
         )
 
     def _probability(self) -> str:
