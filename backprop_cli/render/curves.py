@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from backprop_cli.language import tr
 from backprop_cli.lines import cells, fold
 from backprop_cli.notation import number
 from backprop_cli.render.blocks import Curves
+from backprop_cli.render.plot import FONT, framed, label
 
 ROWS = 12
 WIDEST = 64
@@ -34,9 +34,7 @@ def drawn(curves: Curves, width: int, say: Callable[[str], str] = str) -> Iterat
             nearest = before + (row > before) - (row < before)
             for between in range(min(nearest, row), max(nearest, row) + 1):
                 canvas[between][column] = say(sign)
-    for row, line in enumerate(canvas):
-        label = {0: ends[0], ROWS - 1: ends[1]}.get(row, "")
-        yield f"{label:>{margin - 1}} {say('│')}{''.join(line)}".rstrip()
+    yield from framed(canvas, {0: ends[0], ROWS - 1: ends[1]}, margin, say)
     first, last = (say(number(x, 6).text) for x in (curves.xs[0], curves.xs[-1]))
     name = say(curves.x_name)
     rest = columns - len(first) - len(last)
@@ -68,8 +66,7 @@ def curves_svg(panels: Sequence[Curves]) -> str:
     """Panels below each other as one picture."""
     height = HEIGHT * len(panels)
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
-        'font-size="14">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
     ]
     for row, panel in enumerate(panels):
@@ -81,16 +78,13 @@ def _panel(curves: Curves) -> Iterator[str]:
     low, high = _limits(curves)
     across = (RIGHT - LEFT) / (curves.xs[-1] - curves.xs[0])
 
-    def text(what: str, x: float, y: float, anchor: str = "middle") -> str:
-        return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(what)}</text>'
-
     yield f'<path d="M{LEFT},{TOP} V{BOTTOM} H{RIGHT}" fill="none" stroke="black"/>'
-    yield text(number(high, 4).text, LEFT - 8, TOP + 5, "end")
-    yield text(number(low, 4).text, LEFT - 8, BOTTOM + 5, "end")
-    yield text(curves.y_name, LEFT - 8, (TOP + BOTTOM) / 2, "end")
-    yield text(curves.x_name, (LEFT + RIGHT) / 2, BOTTOM + 20)
+    yield label(number(high, 4).text, LEFT - 8, TOP + 5, "end")
+    yield label(number(low, 4).text, LEFT - 8, BOTTOM + 5, "end")
+    yield label(curves.y_name, LEFT - 8, (TOP + BOTTOM) / 2, "end")
+    yield label(curves.x_name, (LEFT + RIGHT) / 2, BOTTOM + 20)
     for x, at in ((curves.xs[0], LEFT), (curves.xs[-1], RIGHT)):
-        yield text(number(x, 6).text, at, BOTTOM + 20)
+        yield label(number(x, 6).text, at, BOTTOM + 20)
     for place, (stroke, (name, ys)) in enumerate(zip(STROKES, curves.lines, strict=False)):
         points = " ".join(
             f"{LEFT + (x - curves.xs[0]) * across:.1f},{BOTTOM - (y - low) / (high - low) * (BOTTOM - TOP):.1f}"
@@ -99,7 +93,7 @@ def _panel(curves: Curves) -> Iterator[str]:
         start = LEFT + 40 + 200 * place
         yield f'<polyline points="{points}" fill="none" {stroke}/>'
         yield f'<path d="M{start},{BOTTOM + 42} h36" {stroke}/>'
-        yield text(name, start + 44, BOTTOM + 47, "start")
+        yield label(name, start + 44, BOTTOM + 47, "start")
 
 
 def _limits(curves: Curves) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 
 import numpy as np
@@ -37,13 +37,18 @@ def drawn(plot: Plot, width: int, say: Callable[[str], str] = str) -> Iterator[s
     mark(plot.xs, plot.ys, say(CURVE))
     for sign, _, (x, y) in reversed(_marks(plot)):
         canvas[_row(y, low, high)][round((x - plot.xs[0]) / (plot.xs[-1] - plot.xs[0]) * (columns - 1))] = say(sign)
-    for row, line in enumerate(canvas):
-        label = labels[0] if row == 0 else labels[1] if row == ROWS - 1 else y_name if row == ROWS // 2 else ""
-        yield f"{label:>{margin - 1}} {say('│')}{''.join(line)}".rstrip()
+    yield from framed(canvas, {0: labels[0], ROWS // 2: y_name, ROWS - 1: labels[1]}, margin, say)
     left, right = map(say, _told_apart(plot.xs[0], plot.xs[-1]))
     yield f"{'':>{margin}}{left}{x_name:^{max(1, columns - len(left) - len(right))}}{right}"
     legend = {CURVE: plot.y_name, TANGENT: tr("tangent"), **{sign: what for sign, what, _ in _marks(plot)}}
     yield from fold("   ".join(say(f"{sign}\N{NO-BREAK SPACE}{what}") for sign, what in legend.items()), width, rest="")
+
+
+def framed(canvas: list[list[str]], labels: Mapping[int, str], margin: int, say: Callable[[str], str]) -> Iterator[str]:
+    """The rows of a canvas behind its axis, some of them labelled."""
+    return (
+        f"{labels.get(row, ''):>{margin - 1}} {say('│')}{''.join(line)}".rstrip() for row, line in enumerate(canvas)
+    )
 
 
 def facts(plot: Plot) -> Iterator[str]:
@@ -70,9 +75,6 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         points = " ".join("{},{}".format(*at(x, y)) for x, y in zip(plot.xs, ys, strict=True))
         return f'<polyline points="{points}" fill="none" clip-path="url(#frame)" {style}/>'
 
-    def label(text: str, x: float, y: float, anchor: str) -> str:
-        return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
-
     fills = {POINT: "#c60", NEW: "white"}
     points = [(fills[sign], *at(*point)) for sign, _, point in reversed(_marks(plot))]
     legend = tr("solid: {curve}; dashed: the tangent; filled: at present; hollow: new", curve=plot.y_name)
@@ -94,6 +96,11 @@ def plot_svg(plot: Plot, width: int = 640, height: int = 400) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def label(text: str, x: float, y: float, anchor: str = "middle") -> str:
+    """A text in a picture."""
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _marks(plot: Plot) -> list[tuple[str, str, tuple[float, float]]]:
