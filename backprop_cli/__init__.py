@@ -29,7 +29,7 @@ HOMES = {
     "render.history": ("History",),
     "render.output": ("Output",),
     "render.plot": ("plot_svg",),
-    "render.progress": ("progress",),
+    "render.progress": ("patiently", "progress"),
     "render.report": ("View",),
     "render.measure": ("ambiguous_width",),
     "render.screen": ("look_at", "wants_colour"),

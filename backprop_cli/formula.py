@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import ShapeError
-from backprop_cli.indices import computed, fitting, letters, reads, where
+from backprop_cli.indices import computed, fitting, inside, letters, reads, where
 from backprop_cli.language import tr
 from backprop_cli.syntax import AXES, Apply, Axis, Entry, Node, Number, Pick, Reduce, Size, parse, walk
 
@@ -234,7 +234,8 @@ class Formula:
                 case Apply(op, args):
                     return algebra[op](*[value(arg, at) for arg in args])
                 case Reduce(op, axes, body):
-                    return algebra[op](value(body, {**at, **more}) for more in positions(axes, sizes))
+                    ranges = inside(node, at, sizes) if op == "sum" else sizes
+                    return algebra[op](value(body, {**at, **more}) for more in positions(axes, ranges))
                 case Pick(axis, args):
                     return value(args[at[axis]], at)
 
@@ -256,9 +257,13 @@ class Formula:
 
 
 def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every way to place the axes: {'o': 0, 'i': 0}, {'o': 0, 'i': 1}, …"""
-    ranges = [list(np.ndindex(*sizes[axis])) if axis == "..." else range(sizes[axis]) for axis in axes]
-    return (dict(zip(axes, place, strict=True)) for place in product(*ranges))
+    """Every way to place the axes: {'o': 0, 'i': 0}, … `sizes` may also name the places on an axis."""
+
+    def places(axis: str) -> Iterable[Any]:
+        size = sizes[axis]
+        return np.ndindex(*size) if axis == "..." else range(size) if isinstance(size, int) else size
+
+    return (dict(zip(axes, place, strict=True)) for place in product(*map(places, axes)))
 
 
 def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from backprop_cli.syntax import Apply, Axis, Entry, Node, Number
+from backprop_cli.syntax import Apply, Axis, Entry, Node, Number, Reduce
 
 Place = str | Node
 """One index: an axis's letter, `...`, or arithmetic."""
@@ -62,6 +63,28 @@ def reads(place: Place) -> Iterator[Entry]:
 def computed(entry: Entry) -> bool:
     """Whether some index of an entry is more than a letter."""
     return not all(isinstance(place, str) for place in entry.axes)
+
+
+def inside(node: Reduce, at: Mapping[str, Any], sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`sizes` without the places along a sum's axes where a factor is read outside its array and so is 0."""
+    kept = dict(sizes)
+    for entry in _factors(node.body):
+        if computed(entry):
+            for place, length in zip(entry.axes, sizes[f"{entry.name}.shape"], strict=True):
+                free = set(letters(place)) - at.keys()
+                if len(free) == 1 and (axis := free.pop()) in node.axes:
+                    every = range(sizes[axis])
+                    kept[axis] = [here for here in every if 0 <= where(place, {**at, axis: here}, sizes) < length]
+    return kept
+
+
+def _factors(node: Node) -> Iterator[Entry]:
+    """The entries that a product is made of."""
+    match node:
+        case Entry():
+            yield node
+        case Apply("*", args):
+            yield from chain.from_iterable(map(_factors, args))
 
 
 def fitting(place: Place, axis: str, length: int, sizes: Mapping[str, Any]) -> int:

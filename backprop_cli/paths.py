@@ -1,22 +1,23 @@
 """Every path along which one number reaches the loss, and what each is worth.
 
 A path is a chain of entries, W1[1,1] → z1[1] → a1[1] → z2[2] → L. What it is worth is the product of the slopes along
-it; the gradient is the sum over all paths. The slopes are read off the kernels' gradient formulas: with 1 for the
-gradient of one entry of the result and 0 for the others, what is left of the formula is that entry's slope.
+it; the gradient is the sum over all paths. The slopes are read off the kernels' gradient formulas: those are linear in
+the gradient of the result, and an entry's slope is what it is multiplied by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
-from functools import lru_cache, partial
+from functools import lru_cache
 from heapq import nlargest
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_cli.formula import NUMBERS, Algebra
+from backprop_cli.formula import Algebra
 from backprop_cli.kernel import Kernel
+from backprop_cli.linear import COEFFICIENTS, Linear
 from backprop_cli.notation import ONE, WRITTEN, Notation, Term, number
 from backprop_cli.trace import Step, Trace, backward, kernel_for
 from backprop_cli.worked import Leaves, leaves
@@ -61,10 +62,13 @@ def paths(trace: Trace, ref: str, place: Place, most: int = 8) -> Paths:
     found: dict[Node, Paths] = {("L", ()): Paths(1.0, 1, [Path((), 1.0)])}
     for node, links in reversed(list(ways(trace, ref, place).items())):
         rests = [(link, found[link.step.ref, link.place]) for link in links]
-        longer = [Path((link, *path.links), link.slope * path.product) for link, rest in rests for path in rest.largest]
-        total = sum(link.slope * rest.total for link, rest in rests)
-        number = sum(rest.number for _, rest in rests)
-        found[node] = Paths(total, number, nlargest(most, longer, key=lambda path: abs(path.product)))
+        longer = [(link.slope * path.product, link, path) for link, rest in rests for path in rest.largest]
+        largest = nlargest(most, longer, key=lambda way: abs(way[0]))
+        found[node] = Paths(
+            total=sum(link.slope * rest.total for link, rest in rests),
+            number=sum(rest.number for _, rest in rests),
+            largest=[Path((link, *path.links), product) for product, link, path in largest],
+        )
     return found[ref, place]
 
 
@@ -85,37 +89,34 @@ def ways(trace: Trace, ref: str, place: Place) -> Mapping[Node, list[Link]]:
     """Every entry between `ref[place]` and L, in the order of the tape, and where each goes next."""
     steps = list(trace.of_phase("forward", "loss"))
     order = {step.ref: number for number, step in enumerate(steps)}
+    readers: dict[str, list[tuple[Step, Kernel, str]]] = {}
+    for step in steps:
+        kernel = kernel_for(step, (ref,))  # a fused loss goes past its activation, unless that is where we start
+        for operand in kernel.gradients:
+            readers.setdefault(step.operands[operand], []).append((step, kernel, operand))
     found: dict[Node, list[Link]] = {}
     waiting = {(ref, place)}
     while waiting:
         node = waiting.pop()
-        found[node] = list(_links(trace, steps, *node, start=ref)) if node[0] != "L" else []
-        waiting |= {(link.step.ref, link.place) for link in found[node]} - found.keys()
+        found[node] = list(_links(trace, readers.get(node[0], []), node[1])) if node[0] != "L" else []
+        waiting.update(goal for link in found[node] if (goal := (link.step.ref, link.place)) not in found)
     found.pop(("L", ()), None)
     return dict(sorted(found.items(), key=lambda item: order.get(item[0][0], -1)))
 
 
-def _links(trace: Trace, steps: list[Step], ref: str, place: Place, start: str) -> Iterator[Link]:
-    """Where an entry goes next: each entry of a later result that has a slope in it.
-
-    A fused loss goes past the activation before it, unless that activation is where we started.
-    """
-    for step in steps:
-        kernel = kernel_for(step, (start,))
-        for operand, gradient in kernel.gradients.items():
-            if step.operands[operand] == ref:
-                formula, values = gradient.formula, _values(trace, step)
-                sizes = formula.sizes(values)
-                index = formula.index(place)
-                outgoing = f"d{kernel.target}"
-                for target in dict.fromkeys(formula.places(outgoing, index, sizes)):
-                    lit = {**values, outgoing: Leaves(partial(_lit, target)) if target else 1.0}
-                    slope = float(formula.at(index, lit, NUMBERS, sizes))
-                    yield Link(step, kernel, operand, place, target, slope)
-
-
-def _lit(target: Place, place: Place) -> float:
-    return float(place == target)
+def _links(trace: Trace, readers: list[tuple[Step, Kernel, str]], place: Place) -> Iterator[Link]:
+    """Where an entry goes next: each entry of a later result that has a slope in it."""
+    for step, kernel, operand in readers:
+        formula, values = kernel.gradients[operand].formula, _values(trace, step)
+        sizes = formula.sizes(values)
+        index = formula.index(place)
+        outgoing = f"d{kernel.target}"
+        shaped = bool(np.shape(trace[step.ref]))
+        values[outgoing] = Leaves(lambda target: Linear({target: 1.0})) if shaped else Linear({(): 1.0})
+        slopes = formula.at(index, values, COEFFICIENTS, sizes)
+        if isinstance(slopes, Linear):
+            for target, slope in slopes.items():
+                yield Link(step, kernel, operand, place, target, float(slope))
 
 
 def _values(trace: Trace, step: Step) -> dict[str, Any]:

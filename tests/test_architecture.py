@@ -25,7 +25,7 @@ FLOORS = [
     ["parameters", "samples"],
     ["problem", "expression", "fitting"],
     ["verdict", "notation", "loops", "data", "engine"],
-    ["numeric", "worked", "remarks", "addresses", "training"],
+    ["numeric", "worked", "remarks", "addresses", "linear", "training"],
     ["symbolic", "claims", "paths", "checkpoint", "session", "writing"],
     ["words", "signs", "variations", "weights"],
     ["render", "keeping"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from backprop_cli.notation import Notation, Term
 from backprop_cli.paths import paths, written_slope
 from backprop_cli.render import plain, terminal
 from backprop_cli.render.blocks import Gauge, Outcome
+from backprop_cli.render.progress import patiently
 from backprop_cli.render.proof import outcome
 from backprop_cli.render.screen import Screen
 from backprop_cli.words import pulls, sentences
@@ -140,6 +142,30 @@ def test_only_the_largest_are_kept_but_all_are_counted() -> None:
     assert (everything.number, few.number, len(few.largest)) == (15, 15, 4)
     assert few.total == pytest.approx(everything.total)
     assert [path.product for path in few.largest] == [path.product for path in everything.largest[:4]]
+
+
+@pytest.mark.parametrize(("address", "count"), [("x[1,1,1]", 2), ("x[1,2,2]", 8), ("x[1,1,2]", 4), ("W1[1,1,1,2]", 4)])
+def test_a_path_runs_only_where_the_window_has_been(address: str, count: int) -> None:
+    """A 2×2 window with two channels sees a corner of 3×3 pixels once each, the middle four times each."""
+    why = bp.step("1x3x3 conv2(2) relu flatten dense1").why(address)
+    assert why.paths.number == count
+    assert why.paths.total == pytest.approx(why.trace.entry(f"d{why.source}", why.place))
+
+
+def test_paths_that_are_all_worth_0_are_said_to_be() -> None:
+    run = bp.step("2-1-20", activation=["relu", "sigmoid"], params={"W1": [[-1, -1]], "b1": [0]}, x=[[1, 1]])
+    assert "20 paths, worth 0" in text_of(run, "W1[1,1]")
+
+
+def test_what_is_long_in_coming_says_what_is_being_done(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("backprop_cli.render.progress.PATIENCE", 0.01)
+    slow = (time.sleep(pause) or pause for pause in (0.0, 0.2))
+    assert list(patiently(slow, "following")) == [0.0, 0.2]
+    assert capfd.readouterr().err == "following ...\n"
+    assert list(patiently((time.sleep(0.1) for _ in "a"), "following", quiet=True)) == [None]
+    assert capfd.readouterr().err == ""
 
 
 def test_written_slopes_come_to_the_slopes() -> None:

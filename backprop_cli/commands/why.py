@@ -18,6 +18,7 @@ from backprop_cli.commands.options import (
     sort_out,
 )
 from backprop_cli.commands.page import GroupedArgument, GroupedCommand
+from backprop_cli.language import tr
 
 why_options = all_of(
     [
@@ -52,5 +53,6 @@ def why(address: str, **options: Any) -> int:
     if output.wants_json:
         output.document(lambda: bp.why_document(run.problem, found, checks))
     else:
-        output.report(found.blocks(checks), f"backprop why {address}")
+        blocks = bp.patiently(found.blocks(checks), tr("following the paths"), output.quiet)
+        output.report(blocks, f"backprop why {address}")
     return checks.exit_code

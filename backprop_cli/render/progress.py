@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,6 +18,8 @@ from backprop_cli.render.blocks import labelled
 T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds between two lines where there is no terminal."""
+AT_ONCE = 0.5
+"""Seconds after which a terminal shows that something is going on."""
 
 
 def progress(items: Iterable[T], total: int, doing: str, quiet: bool = False) -> Iterator[T]:
@@ -32,3 +36,33 @@ def progress(items: Iterable[T], total: int, doing: str, quiet: bool = False) ->
                 last = time.monotonic()
                 done = tr("{number} of {total}", number=number, total=total)
                 print(labelled(doing, done), file=sys.stderr, flush=True)
+
+
+def patiently(items: Iterable[T], doing: str, quiet: bool = False) -> Iterator[T]:
+    """The same items; if one is long in coming, standard error says meanwhile what is being done."""
+    rest = iter(items)
+    while True:
+        with _busy(doing, quiet):
+            try:
+                item = next(rest)
+            except StopIteration:
+                return
+        yield item
+
+
+@contextmanager
+def _busy(doing: str, quiet: bool) -> Iterator[None]:
+    status = Console(stderr=True).status(doing, spinner="line")
+    if sys.stderr.isatty():
+        timer = Timer(AT_ONCE, status.start)
+    else:
+        timer = Timer(PATIENCE, lambda: print(f"{doing} ...", file=sys.stderr, flush=True))
+    if not quiet:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if timer.ident:
+            timer.join()
+        status.stop()

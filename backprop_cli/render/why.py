@@ -300,10 +300,10 @@ def _named(route: Mapping[str, bool]) -> list[str]:
 def _count(found: Paths, listed: Sequence[Path]) -> str:
     """How many paths there are, and how many of them are not listed, and why."""
     count = plural(found.number, "path")
+    if not any(path.product for path in listed):
+        return tr("{paths}, worth 0", paths=count)
     if found.number > len(found.largest):
         return tr("{paths}, the {shown} largest shown", paths=count, shown=len(listed))
-    if not found.total and not any(path.product for path in listed):
-        return tr("{paths}, worth 0", paths=count)
     zeros = found.number - len(listed)
     if zeros == 1:
         return tr("{paths}, of which 1 is worth 0", paths=count)
