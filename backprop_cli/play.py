@@ -20,6 +20,7 @@ from backprop_cli.errors import BackpropError, UsageError, unknown
 from backprop_cli.expression import Expression
 from backprop_cli.kernel import Range
 from backprop_cli.language import later, tr
+from backprop_cli.lines import cells
 from backprop_cli.notation import Notation, number
 from backprop_cli.predict import Prediction, Question
 from backprop_cli.problem import Problem
@@ -118,8 +119,8 @@ class Play:
     def _command(self, word: str, rest: str) -> Iterator[Block]:
         command = self.commands.get(word)
         if command is None:
-            names = (name for name in (*self.commands, *CHINESE) if name.isalpha())
-            raise unknown("command", word, [name for name in names if name.isascii() == word.isascii()])
+            words = self.commands if cells(word) == len(word) else CHINESE  # whose signs are wide
+            raise unknown("command", word, list(filter(str.isalpha, words)))
         yield from command(word if command == self._show else rest)
 
     # --- walking ----------------------------------------------------------------------------------------------------

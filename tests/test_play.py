@@ -288,6 +288,12 @@ def test_the_same_session_through_a_pipe(backprop: Run) -> None:
     assert "\x1b" not in text
 
 
+def test_an_unknown_word_is_answered_with_words_of_its_own_script() -> None:
+    session = Play(bp.step("mazur"))
+    assert "known: back, both" in typed(session, "−1")
+    assert "下一步" in typed(session, "下一")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp1252", "cp437", "ascii"])
 def test_the_end_of_the_input_ends_it_in_any_encoding(backprop: Run, encoding: str) -> None:
     found = backprop(
