@@ -325,17 +325,22 @@ def spawn(columns: int, *arguments: str) -> tuple[pexpect.spawn, pyte.Screen]:
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-def test_at_a_terminal(columns: int) -> None:
-    child, screen = spawn(columns, "play", "mazur")
+@pytest.mark.parametrize(
+    ("language", "start", "first", "words"),
+    [("en", "[start]", "[forward 1/4]", "Problem: 2-2-2;"), ("zh", "[起点]", "[前向 1/4]", "问题：2-2-2；")],
+)
+def test_at_a_terminal(columns: int, language: str, start: str, first: str, words: str) -> None:
+    child, screen = spawn(columns, "--lang", language, "play", "mazur")
     stream = pyte.Stream(screen)
-    child.expect_exact("[start] > ")
+    child.expect_exact(f"{start} > ")
     stream.feed(child.before + child.after)
     child.sendline("")
-    child.expect_exact("[forward 1/4] > ")
+    child.expect_exact(f"{first} > ")
     stream.feed(child.before + child.after)
     shown = "\n".join(line.rstrip() for line in screen.display)
+    assert words in shown
     assert "z₁[1] = 0.15·0.05 + 0.2·0.1 +" in shown
-    assert "[forward 1/4] >" in shown
+    assert f"{first} >" in shown
     child.sendline("q")
     child.expect(pexpect.EOF)
     child.close()

@@ -12,7 +12,7 @@ from backprop_cli.addresses import read_address
 from backprop_cli.errors import UsageError
 from backprop_cli.language import enumerated, later, plural, tr
 from backprop_cli.notation import Notation, number
-from backprop_cli.paths import paths
+from backprop_cli.paths import completed
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
 from backprop_cli.render.why import signed
 from backprop_cli.syntax import Entry
@@ -104,8 +104,9 @@ class WhatIf:
         )
 
     def _slope(self, ref: str, place: tuple[int, ...]) -> float:
-        """The slope of the loss in one number, from its paths; 0 if it has none, as the learning rate."""
-        return paths(self.trace, ref, place, 1).total
+        """The slope of the loss in one number; 0 if it has none, as the learning rate."""
+        whole = completed(self.trace, [ref])
+        return float(whole.entry(f"d{ref}", place)) if f"d{ref}" in whole else 0.0
 
     def _check(self) -> None:
         """Raises UsageError for changes that contradict each other, or what the loss takes for granted."""
