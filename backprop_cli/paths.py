@@ -155,7 +155,8 @@ def completed(trace: Trace, wrt: Collection[str]) -> Trace:
     whole.outcome, whole.steps = trace.outcome, list(trace.of_phase("forward", "loss"))
     with np.errstate(all="ignore"):
         backward(whole, wrt)
-        if (step := fused(trace)) and step.kernel.plain and step.kernel.inner:
+        step = fused(trace)
+        if step and step.kernel.plain and step.kernel.inner and f"d{step.ref}" in whole:
             skipped = step.kernel.inner.target
             kernel, refs = step.kernel.plain.gradients[skipped], {**step.operands, "E": step.ref, "dE": f"d{step.ref}"}
             whole.run(f"d{refs[skipped]}", kernel, "backward", **{name: refs[name] for name in kernel.operands})

@@ -327,7 +327,7 @@ def spawn(columns: int, *arguments: str) -> tuple[pexpect.spawn, pyte.Screen]:
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize(
     ("language", "start", "first", "words"),
-    [("en", "[start]", "[forward 1/4]", "Problem: 2-2-2;"), ("zh", "[起点]", "[前向 1/4]", "问题：2-2-2；")],
+    [("en", "[start]", "[forward 1/4]", "Problem: 2-2-2;"), ("zh", "[起点]", "[前向传播 1/4]", "问题：2-2-2；")],
 )
 def test_at_a_terminal(columns: int, language: str, start: str, first: str, words: str) -> None:
     child, screen = spawn(columns, "--lang", language, "play", "mazur")
