@@ -146,9 +146,9 @@ class Run:
         if "complex_step" in witnesses:
             yield from (numeric.complex_step(self.trace, name, most) for name in params)
         if "symbolic" in witnesses:
-            from backprop_cli.symbolic import Sympy  # sympy is slow to load, and not needed for anything above
+            from backprop_cli import symbolic  # sympy is slow to load, and not needed for anything above
 
-            sympy = Sympy(self.trace)
+            sympy = symbolic.Sympy(self.trace, symbolic.PATIENT if exhaustive else symbolic.QUICK)
             if sample is None:
                 sample = sympy.affordable(params, PATIENT if exhaustive else QUICK)
             yield from (sympy.check(name, sample) for name in params)

@@ -54,7 +54,7 @@ class Engine:
         self.output = _output(trace)
         gradients = [f"d{name}" for name in self.moving]
         moved = [f"{ref}_new" for ref in (*self.moving, *self.problem.state) if f"{ref}_new" in trace]
-        carried = [f"{ref}_new" for ref in self.problem.network.memory]
+        carried = [f"{ref}_new" for ref in self.problem.network.needs.memory if f"{ref}_new" in trace]
         first, update = moved, None
         if self.clip is not None:
             first = [*gradients, *carried]

@@ -36,7 +36,8 @@ def torch_names(network: Network, refs: Collection[str]) -> dict[str, list[str]]
 
 def to_torch(network: Network, values: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters, and what the layers remember, under PyTorch's names."""
-    names = torch_names(network, (*network.shapes, *network.memory))
+    remembered = [ref for ref, (_, start) in network.needs.memory.items() if not callable(start)]
+    names = torch_names(network, (*network.shapes, *remembered))
     return {name: np.concatenate([values[ref] for ref in refs]) for name, refs in names.items()}
 
 

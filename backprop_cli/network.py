@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any, NamedTuple
 
@@ -12,12 +13,14 @@ import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.kernel import Kernel
-from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer, Needs, Site
+from backprop_cli.layers import ACTIVATIONS, KERNELS, LAYERS, LOSSES, Layer, Needs, Site, Treatment
+from backprop_cli.layers.compression import TREATMENTS
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
 from backprop_cli.trace import Plan, Trace
 
 Draw = Callable[[tuple[int, ...]], Any]
 Shape = tuple[int, ...]
+Treatments = Sequence[Treatment]
 
 
 class Placed(NamedTuple):
@@ -29,15 +32,17 @@ class Placed(NamedTuple):
     options: Mapping[str, float] = {}
     inner: tuple[Placed, ...] = ()
 
-    def run(self, trace: Trace, incoming: str, needs: Needs, draw: Draw | None = None) -> str:
+    def run(
+        self, trace: Trace, incoming: str, needs: Needs, draw: Draw | None = None, treatments: Treatments = ()
+    ) -> str:
         """Put the layer on the tape. Returns the name of what it gives; `needs` takes down what it asks for."""
 
         def inner(ref: str) -> str:
             for placed in self.inner:
-                ref = placed.run(trace, ref, needs, draw)
+                ref = placed.run(trace, ref, needs, draw, treatments)
             return ref
 
-        site = Site(trace, self.number, needs, self.options, draw, inner)
+        site = Site(trace, self.number, needs, self.options, draw, inner, treatments)
         return self.layer.put(site, incoming, **self.sizes, **self.options)
 
     def all(self) -> Iterator[Placed]:
@@ -59,16 +64,17 @@ class Network:
     output: Shape
     reduction: str = "mean"
     l2: float = 0.0
+    treatments: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
         """The shape of every parameter."""
         return self.needs.shapes
 
-    @property
-    def memory(self) -> dict[str, Any]:
+    def memory(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """What layers carry from one training step to the next, as it is before the first."""
-        return {name: np.full(shape, start) for name, (shape, start) in self.needs.memory.items()}
+        memory = self.needs.memory.items()
+        return {name: start(params) if callable(start) else np.full(shape, start) for name, (shape, start) in memory}
 
     @property
     def bends(self) -> list[Placed]:
@@ -116,7 +122,7 @@ class Network:
         trace = Trace(x=x, y=y, **params, **memory)
         ref = "x"
         for placed in self.layers:
-            ref = placed.run(trace, ref, Needs(), draw)
+            ref = placed.run(trace, ref, Needs(), draw, _made(self.treatments))
         self._run_loss(trace, ref)
         return trace
 
@@ -158,6 +164,7 @@ def build(
     reduction: str = "mean",
     bias: bool = True,
     l2: float = 0.0,
+    treatments: Mapping[str, float] | None = None,
 ) -> Network:
     """The network that a description stands for.
 
@@ -171,6 +178,10 @@ def build(
     shape, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
     plan, needs = Plan(x=np.broadcast_to(0.0, (2, *shape))), Needs()
     layers, ref = _place(words, bias, plan, "x", needs)
+    if treatments:
+        needs, plan, ref = Needs(), Plan(x=plan["x"]), "x"
+        for placed in layers:
+            ref = placed.run(plan, ref, needs, _half, _made(treatments))
     if not any(not placed.layer.bends for placed in layers):
         raise UsageError("net {net!r} has no layer; write a net like {example}", net=net, example=EXAMPLE)
     last = layers[-1].layer.word
@@ -189,7 +200,7 @@ def build(
             shape=output,
         )
     settings = judge.settings(kernel.options, kernel.ranges)
-    network = Network(shape, layers, kernel, settings, needs, output, reduction, l2)
+    network = Network(shape, layers, kernel, settings, needs, output, reduction, l2, treatments or {})
     count = sum(map(prod, needs.shapes.values()))
     if count > LARGEST:
         raise UsageError(
@@ -242,6 +253,11 @@ def _place(
     if _is_sum(plan, ref):
         add(Placed(LAYERS["identity"], number), "identity")
     return tuple(placed), ref
+
+
+def _made(treatments: Mapping[str, float]) -> Treatments:
+    """What is to be done to the weights, ready to be done."""
+    return [partial(TREATMENTS[name], amount) for name, amount in treatments.items()]
 
 
 def _half(shape: Shape) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.language import tr
-from backprop_cli.trace import Step, Trace, kernel_for
+from backprop_cli.trace import Step, Trace, downstream, kernel_for
 from backprop_cli.verdict import EXACT, Check, Precision, Which, Witness, choose, judge, skipped
 
 REAL_ONLY = "erf"
@@ -104,8 +104,10 @@ def _nudged(trace: Trace, ref: str, entries: Any, by: Any) -> Any:
     """L for each entry k, had entry k of `ref` been larger by by[k]: shape (K,)."""
     by = np.broadcast_to(by, len(entries))
     copies: dict[str, Any] = {}
+    steps = list(trace.of_phase("forward", "loss"))
+    still = {step.ref for step in steps} - downstream(steps, ["x"]) if "x" in trace else set()
     with np.errstate(all="ignore"):
-        for step in trace.of_phase("forward", "loss"):
+        for step in steps:
             if ref in step.operands.values():
                 alone = copies.keys().isdisjoint(step.operands.values())
                 slices = _slices(step, ref) if alone else None
@@ -115,8 +117,17 @@ def _nudged(trace: Trace, ref: str, entries: Any, by: Any) -> Any:
                     else _side_by_side(trace, step, slices, ref, entries, by)
                 )
             elif not copies.keys().isdisjoint(step.operands.values()):
-                copies[step.ref] = step.kernel.run(step.values({**trace.values, **copies}))
+                if still.isdisjoint(copies.keys() & step.operands.values()):
+                    copies[step.ref] = step.kernel.run(step.values({**trace.values, **copies}))
+                else:
+                    copies[step.ref] = np.stack([_row(trace, step, copies, row) for row in range(len(entries))])
     return copies.get("L", np.full(len(entries), trace["L"]))
+
+
+def _row(trace: Trace, step: Step, copies: Mapping[str, Any], row: int) -> Any:
+    """The step's result for one nudge, where weights were computed that no body takes side by side."""
+    here = {ref: copy[row] for ref, copy in copies.items()}
+    return step.kernel.run(step.values({**trace.values, **here}))
 
 
 def _slices(step: Step, ref: str) -> str | None:

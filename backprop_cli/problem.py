@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +11,18 @@ import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.language import plural, tr
+from backprop_cli.layers.compression import TREATMENTS
 from backprop_cli.network import Network, build
 from backprop_cli.optimizers import OPTIMIZERS, Optimizer
 from backprop_cli.parameters import parameters
 from backprop_cli.problem_file import DEFAULT_NET, find_faults, is_file, read_source
+from backprop_cli.refs import layer_of
 from backprop_cli.samples import samples
 from backprop_cli.spec import apart, read_word
 from backprop_cli.trace import Trace, backward
+
+MOST_BITS = 16
+"""The most bits of a quantized weight; beyond that nothing is seen to happen."""
 
 DTYPES = {"float64": np.float64, "float32": np.float32}
 
@@ -62,6 +68,7 @@ class Problem:
             "seed": self.seed,
             "step": self.step,
             "l2": network.l2,
+            **network.treatments,
             "frozen": list(self.frozen),
             "options": {name: value for name, value in self.numbers.items() if name != "lr"},
         }
@@ -90,7 +97,9 @@ class Problem:
         if len(self.x) > 1:
             mean = network.reduction == "mean"
             batch = tr("mean over {samples}", samples=batch) if mean else tr("sum over {samples}", samples=batch)
-        return tr("{batch}, l2 {l2}", batch=batch, l2=_short(network.l2)) if network.l2 else batch
+        more: dict[str, float] = {"l2": network.l2} if network.l2 else {}
+        more |= network.treatments
+        return tr(", ").join([batch, *(f"{name} {_short(value)}" for name, value in more.items())])
 
     def forward(self) -> Trace:
         """The forward pass and the loss, as training has them: what is random depends on the seed and the step."""
@@ -161,7 +170,8 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     activation = table.get("activation")
     names = [part.strip() for part in apart(activation, ",".__eq__)] if isinstance(activation, str) else activation
     l2 = _positive(table, "l2", 0.0)
-    network = build(net, names, table.get("loss"), table.get("reduction", "mean"), table.get("bias", True), l2)
+    reduction, bias, treatments = table.get("reduction", "mean"), table.get("bias", True), _treatments(table)
+    network = build(net, names, table.get("loss"), reduction, bias, l2, treatments)
 
     word = read_word(table.get("optimizer", "sgd"))
     if word.name not in OPTIMIZERS:
@@ -179,14 +189,36 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     params = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
     x, y = samples(network, table.get("x"), table.get("y"), rng)
 
-    frozen = tuple(table.get("frozen", ()))
-    for name in frozen:
-        if name not in params:
-            raise unknown("parameter to freeze", str(name), params)
+    frozen = tuple(dict.fromkeys(part for name in table.get("frozen", ()) for part in _named(str(name), params)))
     cast = DTYPES[dtype]
     params = {name: value.astype(cast) for name, value in params.items()}
-    state = optimizer.start(params) | {name: value.astype(cast) for name, value in network.memory.items()}
+    state = optimizer.start(params) | {name: value.astype(cast) for name, value in network.memory(params).items()}
     return Problem(net, network, optimizer, numbers, seed, x.astype(cast), y.astype(cast), params, state, frozen)
+
+
+def _treatments(table: Mapping[str, Any]) -> dict[str, float]:
+    """What is done to the weights before the layers get them. Raises UsageError."""
+    share, bits = table.get("prune"), table.get("quantize")
+    if share is not None and not 0 <= share <= 1:
+        raise UsageError("prune = {share:g}: expected a share from 0 to 1", share=share)
+    if bits is not None and not 2 <= bits <= MOST_BITS:
+        raise UsageError("quantize = {bits}: expected 2 to {most} bits", bits=bits, most=MOST_BITS)
+    return {name: table[name] for name in TREATMENTS if table.get(name) is not None}
+
+
+def _named(name: str, params: Mapping[str, Any]) -> list[str]:
+    """The parameters that are meant by a name: W1, or all those of a layer, or of some layers: layer2, layer1-3.
+
+    Raises UsageError.
+    """
+    if name in params:
+        return [name]
+    layers = re.fullmatch(r"layer(\d+)(?:-(\d+))?", name)
+    first, last = (int(layers[1]), int(layers[2] or layers[1])) if layers else (1, 0)
+    found = [param for param in params if first <= (layer_of(param) or 0) <= last]
+    if not found:
+        raise unknown("parameter to freeze", name, params)
+    return found
 
 
 def _positive(table: Mapping[str, Any], key: str, default: float) -> float:

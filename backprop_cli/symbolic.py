@@ -4,6 +4,7 @@ For a weight w that enters the value r (a unit's z, say), the formulas from r to
 in the place of r and numbers everywhere else. What comes out is the loss as one expression in ζ, composed of every
 layer in between; sympy differentiates it, and differentiates the one formula by which w enters r. Composed for each
 unit rather than for each weight, this grows in proportion to the weights; one expression in all weights would explode.
+Where even so it would grow too long, as through attention, what each step gives is cut off after the first order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial, reduce
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -34,10 +35,18 @@ MILD = 30
 """While no value is larger than this, floats will do for all that does not depend on ζ."""
 
 MOST_USES = 200
-"""The most often that ζ may occur in one composed loss; beyond that, algebra is no longer quick."""
+"""The most often that ζ may occur in one composed loss; beyond that, what a step gives is taken to first order in ζ."""
 
-MOST_WORK = 200_000
-"""The most terms that are computed for one entry; more would take many seconds."""
+
+class Most(NamedTuple):
+    """The most terms of the formulas that are computed for one entry: of a short loss, and of one cut short."""
+
+    short: int
+    cut: int
+
+
+PATIENT, QUICK = Most(200_000, 2000), Most(20_000, 300)
+"""Seconds, for a check; and so that a step does not keep people waiting."""
 
 TIE = 1e-12
 """Two branches closer than this are taken for equal: their difference may be rounding alone."""
@@ -59,35 +68,31 @@ OCCURRENCES: Algebra = {
 class Sympy:
     """Composes and differentiates. It remembers what it found for each unit: all of a unit's weights need the same."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, most: Most = PATIENT) -> None:
         self.trace = trace
+        self.most = most
         self.steps = list(trace.of_phase("forward", "loss"))
         self.slopes: dict[tuple[str, tuple[int, ...]], Any] = {}
         largest = max(float(abs(np.asarray(trace[step.ref])).max()) for step in self.steps)
         self.digits = DIGITS + int(largest / 2 if largest > MILD else 0)
         self.lift = largest > MILD
+        self.uses: dict[str, int] = {}
         self.tied = False
 
     def check(self, ref: str, which: Which = None) -> Check:
         """sympy's gradient of `ref` (such as W1) against the engine's, at the entries `which` chooses."""
         readers, work = self._readers(ref), self._work(ref)
-        if work > MOST_WORK:
-            reason = tr(
-                "composing the loss anew for one entry takes {count:,} terms; the other witnesses have no such limit",
-                count=work,
-            )
+        uses = max((self._occurrences(step.ref) for step in readers), default=0) if work <= self.most.short else 0
+        if work > (self.most.short if uses <= MOST_USES else self.most.cut):
+            told = tr("composing the loss anew for one entry takes {count:,} terms", count=work)
+            patient = work <= (PATIENT.short if uses <= MOST_USES else PATIENT.cut)
+            rest = tr("backprop check does it") if patient else tr("the other witnesses have no such limit")
+            reason = tr("; ").join((told, rest))
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        uses = max(self._occurrences(step.ref) for step in readers)
         if self.digits > MOST_DIGITS:
             reason = tr(
                 "values this large would take {count:,} digits; the other witnesses have no such limit",
                 count=self.digits,
-            )
-            return skipped(self.trace, f"d{ref}", "symbolic", reason)
-        if uses > MOST_USES:
-            reason = tr(
-                "in one expression each unit would occur {count:,} times; the other witnesses have no such limit",
-                count=uses,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)
@@ -97,6 +102,9 @@ class Sympy:
             reason = tr("the composed loss leaves the range of its numbers")
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         check = judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
+        if uses > MOST_USES:
+            reason = tr("composed step by step, as it is long")
+            check = check._replace(reason=tr("; ").join(filter(None, [check.reason, reason])))
         if (
             check.verdict == "disagree"
             and self.tied
@@ -112,8 +120,10 @@ class Sympy:
         Work is counted in units times their uses in the composed loss, a few milliseconds each, and in weights.
         """
         uses: dict[str, int] = {}
-        for step in (step for ref in refs if self._work(ref) <= MOST_WORK for step in self._readers(ref)):
-            uses[step.ref] = self._occurrences(step.ref, budget)
+        for step in (step for ref in refs if self._work(ref) <= self.most.short for step in self._readers(ref)):
+            uses[step.ref] = self._occurrences(step.ref)
+            if uses[step.ref] > MOST_USES:
+                uses[step.ref] = sum(map(self._terms, self._later(step.ref)))
             if uses[step.ref] > budget:
                 return 1
         work = sum(int(np.size(self.trace[ref])) * count for ref, count in uses.items())
@@ -130,9 +140,13 @@ class Sympy:
             read = next(entry for entry in step.formula.reads if step.operands[entry.name] == ref)
             own = {axis for place in read.axes for axis in letters(place)}
             places = prod(np.prod(sizes[axis], dtype=int) for axis in step.formula.target.axes if axis not in own)
-            reached = downstream(self.steps, {step.ref}) - {step.ref}
-            work += int(places) * sum(self._terms(later) for later in self.steps if later.ref in reached)
+            work += int(places) * sum(map(self._terms, self._later(step.ref)))
         return work
+
+    def _later(self, ref: str) -> list[Step]:
+        """The steps that depend on a value."""
+        reached = downstream(self.steps, {ref}) - {ref}
+        return [step for step in self.steps if step.ref in reached]
 
     def _terms(self, step: Step) -> int:
         """How many terms are added up for all of a step's result."""
@@ -159,14 +173,20 @@ class Sympy:
         if ref == "L":
             return 1
         if (ref, place) not in self.slopes:
-            loss = self._compose(ref, place, ZETA, self._algebra((ref, place)), lambda value: value)
-            self.slopes[ref, place] = self._derivative(loss, self.trace.entry(ref, place))
+            here = self.trace.entry(ref, place)
+            long = self._occurrences(ref) > MOST_USES
+            shorten = partial(self._first_order, here) if long else None
+            loss = self._compose(ref, place, ZETA, self._algebra((ref, place)), lambda value: value, shorten)
+            self.slopes[ref, place] = self._derivative(loss, here)
         return self.slopes[ref, place]
 
-    def _occurrences(self, ref: str, most: int | None = None) -> int:
-        """How often one entry of `ref` would occur in the composed loss; beyond `most`, counting stops."""
-        first = (0,) * np.ndim(self.trace[ref])
-        return self._compose(ref, first, 1, OCCURRENCES, lambda value: np.zeros(np.shape(value), object)[()], most)
+    def _occurrences(self, ref: str) -> int:
+        """How often one entry of `ref` would occur in the composed loss; beyond MOST_USES, counting stops."""
+        if ref not in self.uses:
+            first = (0,) * np.ndim(self.trace[ref])
+            nothing = lambda value: np.zeros(np.shape(value), object)[()]  # noqa: E731
+            self.uses[ref] = self._compose(ref, first, 1, OCCURRENCES, nothing, most=MOST_USES)
+        return self.uses[ref]
 
     def _compose(
         self,
@@ -175,9 +195,10 @@ class Sympy:
         symbol: Any,
         algebra: Algebra,
         background: Callable[[Any], Any],
+        shorten: Callable[[Any], Any] | None = None,
         most: int | None = None,
     ) -> Any:
-        """L, replayed by the formulas from `ref` on, with `symbol` at one place of it.
+        """L, replayed by the formulas from `ref` on, with `symbol` at one place of it; `shorten` is for each result.
 
         Where that comes to numbers and one of them is more than `most`, that one is the answer.
         """
@@ -196,7 +217,8 @@ class Sympy:
                     else background(self.trace[source])
                     for name, source in step.operands.items()
                 }
-                changed[step.ref] = step.formula.evaluate(operands, algebra)
+                found = step.formula.evaluate(operands, algebra)
+                changed[step.ref] = shorten(found) if shorten else found
                 if most is not None and (largest := np.max(changed[step.ref])) > most:
                     return largest
         return changed["L"]
@@ -233,6 +255,17 @@ class Sympy:
             "sum": partial(_sum, self.digits),
             "mean": partial(_mean, self.digits),
         }
+
+    def _first_order(self, here: float, entries: Any) -> Any:
+        """Expressions in ζ as f + f′·(ζ − ζ₀), which has the same slope and is short, whatever it was made of."""
+
+        def shortened(entry: Any) -> Any:
+            if not isinstance(entry, sympy.Expr) or not entry.has(ZETA):
+                return entry
+            at = sympy.Float(float(here), self.digits)
+            return entry.xreplace({ZETA: at}) + self._derivative(entry, here) * (ZETA - at)
+
+        return np.vectorize(shortened, otypes=[object])(entries)[()]
 
     def _derivative(self, expression: Any, here: float) -> Any:
         """The derivative of an expression in ζ, at the number that ζ stands for."""

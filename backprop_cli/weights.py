@@ -25,8 +25,13 @@ def check_ending(path: str) -> None:
 
 
 def save_weights(path: str, problem: Problem, values: Mapping[str, Any]) -> None:
-    """Write the parameters: .npz under our names, .safetensors under PyTorch's. Raises UsageError."""
+    """Write the parameters, with 0 for what is pruned: .npz under our names, .safetensors under PyTorch's.
+
+    Raises UsageError.
+    """
     check_ending(path)
+    masked = {name: values[name] * values[f"mask{name}"] for name in problem.params if f"mask{name}" in values}
+    values = {**values, **masked}
     params = {name: values[name] for name in problem.params}
     if path.endswith(".npz"):
         write_whole(path, lambda file: np.savez(file, **params))

@@ -11,7 +11,7 @@ COMMANDS = {
     "train": "Train a network on data, and tell how it went.",
     "play": "Step through a training step: forward, back, why, predict.",
     "doctor": "Report on this installation and this terminal.",
-    "help": "Help on a command, or on: networks, training, exit-codes, completion.",
+    "help": "Help: commands, networks, layers, training, exit-codes, completion.",
 }
 """Every command and what it does, in a line."""
 
@@ -51,7 +51,9 @@ Networks:
   3-4-2 --activation relu,softmax        one activation for each layer
   '4 dense8 relu dense3 softmax'         the general form
   mazur, article-3-4-2, logistic, xor    presets; also mnist-mlp, tabular
-  mnist-cnn --tiny                       small-cnn, mnist-cnn, lenet-cifar
+  small-cnn, mnist-cnn, lenet-cifar      presets with convolutions
+  gru-lm, mini-transformer               presets for sequences
+  mnist-cnn --tiny                       a small version of one, to be read
   --expr "f = (x + y) * z" --at x=-2,y=5,z=-4   an expression
   problem.toml                           a file:
 
@@ -71,6 +73,29 @@ Losses:      mse sse half_sse mae huber bce bce_sum ce
 Optimizers:  sgd momentum nesterov rmsprop adagrad adam adamw
 
 A file of numbers or of a problem may have up to 256 MiB.
+""",
+    "layers": """\
+Layers, for the general form, after the shape of one sample:
+  dense64                        a weighted sum for each of 64 units
+  conv32(3, stride=1, pad=0)     32 windows of 3 x 3 over 1x28x28 or the like
+  pool(2), avgpool(2)            the largest, or the mean, of each 2 x 2
+  flatten                        an image as one row
+  embedding64x32                 64 tokens, 32 numbers each; input: how many
+  rnn64, gru64, lstm64           over a sequence; rnn64(last=1): its end alone
+  attention(heads=2, causal=1)   each place of a sequence looks at the others
+  positional                     adds a row of numbers to each place
+  layernorm, batchnorm           mean 0 and deviation 1, then scaled
+  dropout(0.5)                   left out by chance while training
+  residual(layernorm dense8)     what is in the brackets, added to what came in
+  relu, softmax, ...             activations; see: backprop help networks
+
+  '1x28x28 conv8(3) relu pool(2) flatten dense10 softmax'
+  '16 embedding64x32 gru64 dense64 softmax'
+
+Weights lie as in PyTorch, so that numbers can be compared one to one.
+
+Weights that are pruned or rounded: --prune 0.5, --quantize 8
+A step shared out:   --shards 4, --clients 4, --dp clip=1,noise=0.5
 """,
     "training": """\
 Data, for backprop train --data:
@@ -94,7 +119,7 @@ Variants of images, for --augment; several in a row:
   flip(share=0.5)              left and right exchanged in half of them
 
 Weight decay: --l2 0.0001, or --optimizer 'adamw(weight_decay=0.01)'.
-Fine-tuning: --params weights.npz --frozen W1,b1
+Fine-tuning: --params weights.npz --frozen layer1-2
 """,
     "completion": """\
 Completion of commands and options with the Tab key:

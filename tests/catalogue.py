@@ -23,7 +23,7 @@ from backprop_cli.cli import backprop as group
 from backprop_cli.commands.page import paragraphs
 from backprop_cli.layers import KERNELS
 from backprop_cli.optimizers import OPTIMIZERS
-from backprop_cli.trace import PHASES, paths_added
+from backprop_cli.trace import PHASES, added
 from backprop_cli.verdict import WITNESSES
 
 PACKAGE = Path(__file__).parent.parent / "backprop_cli"
@@ -114,7 +114,7 @@ def help_texts() -> Iterator[str]:
 
 def kernel_texts() -> Iterator[str]:
     """What kernels say of themselves, and of their numbers."""
-    todo = [paths_added, *KERNELS.values(), *(rule for optimizer in OPTIMIZERS.values() for rule in optimizer.rules)]
+    todo = [added(2), added(3), *KERNELS.values(), *(rule for optimizer in OPTIMIZERS.values() for rule in optimizer.rules)]
     seen: set[int] = set()
     while todo:
         kernel = todo.pop(0)

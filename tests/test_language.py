@@ -26,7 +26,7 @@ from backprop_cli.cli import backprop as group
 from backprop_cli.cli import run
 from backprop_cli.datasets import GENERATORS
 from backprop_cli.language import Wish, listed, plural, speak, tr, wanted
-from backprop_cli.layers import KERNELS
+from backprop_cli.layers import KERNELS, LAYERS
 from backprop_cli.lines import cells, columns, fitted, fold
 from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.problem_file import preset_names
@@ -208,7 +208,7 @@ ALSO = """
     nice xavier he symbolic both loops symbols numbers auto always never forward backward update
     go set undo list next back quit new ok
     digits none unit standard samples noise share every factor floor patience pixels bin txt book mnist ubyte
-    batches cifar classes
+    batches cifar classes zr zu zn
 """
 NAMES = {
     *KERNELS,
@@ -217,6 +217,8 @@ NAMES = {
     *TOPICS,
     *preset_names(),
     *GENERATORS,
+    *LAYERS,
+    *(option for layer in LAYERS.values() for option in layer.options),
     *SCHEDULES,
     *CHANGES,
     *language.LANGUAGES,
@@ -240,6 +242,8 @@ RUNS = [
     "step 2-3-2 --activation relu,softmax --x 1,2;3,4 --optimizer adamw --l2 0.1 --frozen b1",
     "step 2-2-1 --activation tanh,identity --loss huber --optimizer nesterov",
     "step 9-20-30",
+    "step 3-4-2 --prune 0.5 --quantize 4",
+    "step gru-lm --tiny",
     "check mazur",
     "check 2-2-1 --activation gelu",
     "check mazur --plain",

@@ -24,7 +24,7 @@ def as_pytorch_ran_it(name: str) -> Trace:
     case = TORCH[name]
     network = build(case["net"])
     values = {ref: np.array(value, float) for ref, value in case["values"].items()}
-    state = {ref: values[ref] for ref in network.memory}
+    state = {ref: values[ref] for ref in network.needs.memory}
     masks = iter([np.where(values[ref] > 0, 0.9, 0.1) for ref in network.needs.chances])
     draw = None if case.get("used") else lambda shape: next(masks)
     params = {ref: np.array(value) for ref, value in case["params"].items()}

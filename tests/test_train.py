@@ -699,7 +699,8 @@ def test_the_command_in_chinese_and_plain(backprop: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["xor", "--expr", "f = x", "--at", "x=1"], "so it cannot be trained"),
+        (["xor", "--expr", "f = x"], "--expr"),
+        (["xor", "--quantize", "8"], "leave it out of training"),
         (["xor", "--epochs", "1", "--plot", "c.svg"], "at least 2 epochs"),
         (["3-4-2", "--data", "digits"], "a net for them: '64 dense32 relu dense10 softmax'"),
         (["xor", "--data", "none.csv"], "cannot be read"),

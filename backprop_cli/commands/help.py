@@ -17,7 +17,7 @@ from backprop_cli.welcome import topic as page_on
 @lang_option
 @click.pass_context
 def help_(ctx: click.Context, topic: str | None, plain: bool) -> None:
-    """Help on a command, or on: networks, training, exit-codes, completion.
+    """Help on a command, or on: networks, layers, training, exit-codes, completion.
 
     \b
     Example: backprop help step

@@ -61,7 +61,7 @@ lang_option = option(
 
 problem_argument = click.argument("problem", cls=GroupedArgument, required=False, shell_complete=_presets)
 
-network_options = all_of(
+trained_options = all_of(
     [
         option("--net", group=NETWORK, metavar="SPEC", help="Network, e.g. 3-4-2 or '3 dense4 relu dense2 softmax'."),
         option(
@@ -102,14 +102,39 @@ network_options = all_of(
             metavar="X",
             help="Adds half of this times the squared weights to the loss.",
         ),
-        option("--frozen", group=NETWORK, metavar="NAME[,NAME...]", help="Parameters not to update, e.g. b1,b2."),
+        option(
+            "--frozen", group=NETWORK, metavar="NAME[,NAME...]", help="Parameters not to update: b1,b2 or layer1-2."
+        ),
+        option(
+            "--prune",
+            group=NETWORK,
+            type=click.FloatRange(0, 1),
+            metavar="SHARE",
+            help="The smallest weights, so large a share, count as 0.",
+        ),
+        option(
+            "--quantize",
+            group=NETWORK,
+            type=click.IntRange(2, 16),
+            metavar="BITS",
+            help="Weights rounded to so many bits.",
+        ),
         option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
-        option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
-        option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
         option("--tiny", group=NETWORK, is_flag=True, default=None, help="A preset's small version, for reading."),
         option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
     ]
 )
+
+"""What a network is."""
+
+network_options = all_of(
+    [
+        trained_options,
+        option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
+        option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
+    ]
+)
+"""What a network is, or an expression."""
 
 plain_option = option(
     "--plain",
@@ -177,6 +202,8 @@ NETWORK_KEYS = (
     "init",
     "l2",
     "frozen",
+    "prune",
+    "quantize",
     "bias",
     "dtype",
     "tiny",
@@ -186,7 +213,7 @@ OUTPUT_KEYS = ("as_json", "plain", "colour", "output", "force", "quiet")
 
 def sort_out(options: dict[str, Any]) -> tuple[dict[str, Any], Any, dict[str, Any]]:
     """What was typed, in three: the network's settings, the `Output`, and what is left, the command's own."""
-    network = {name: options.pop(name) for name in NETWORK_KEYS}
+    network = {name: options.pop(name) for name in NETWORK_KEYS if name in options}
     if network["frozen"] is not None:
         network["frozen"] = [name.strip() for name in network["frozen"].split(",")]
     output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS if name in options})

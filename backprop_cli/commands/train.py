@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 import backprop_cli as bp
-from backprop_cli.commands.options import all_of, network_options, option, output_options, problem_argument, sort_out
+from backprop_cli.commands.options import all_of, option, output_options, problem_argument, sort_out, trained_options
 from backprop_cli.commands.page import GroupedCommand
 from backprop_cli.language import tr
 
@@ -85,7 +85,7 @@ keep_options = all_of(
 @data_options
 @training_options
 @keep_options
-@network_options
+@trained_options
 @output_options
 def train(**options: Any) -> None:
     """Train a network, and tell how it went.
@@ -100,8 +100,6 @@ def train(**options: Any) -> None:
     Unlike a single step, training counts in float32 and draws parameters as he or xavier, if nothing else is said.
     """
     network, output, shown = sort_out(options)
-    if network.pop("expr") is not None or network.pop("at") is not None:
-        raise click.UsageError(tr("An expression has no parameters that move, so it cannot be trained."))
     if shown["plot"] and shown["epochs"] == 1:
         raise click.UsageError(tr("--plot draws curves over the epochs, so it takes at least 2 epochs."))
     kept = {name: shown.pop(name) for name in ("save", "checkpoint", "resume", "plot")}

@@ -4,9 +4,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from backprop_cli.kernel import Kernel
-from backprop_cli.layers.layer import LAYERS, Layer, Needs, Site, of_kernels
+from backprop_cli.layers.layer import LAYERS, Layer, Needs, Site, Treatment, of_kernels
 
-__all__ = ["ACTIVATIONS", "ALIASES", "KERNELS", "LAYERS", "LOSSES", "Layer", "Needs", "Site"]
+__all__ = ["ACTIVATIONS", "ALIASES", "KERNELS", "LAYERS", "LOSSES", "Layer", "Needs", "Site", "Treatment"]
 
 KERNELS: dict[str, Kernel] = {
     value.name: value

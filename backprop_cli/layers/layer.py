@@ -6,7 +6,7 @@ with `@steps`: it asks its site for parameters, runs kernels there, and returns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,6 +19,8 @@ from backprop_cli.trace import Step, Trace
 
 Put = Callable[..., str]
 Shape = tuple[int, ...]
+Start = float | Callable[[Mapping[str, Any]], Any]
+"""What a value begins with: a number everywhere, or an array made of the parameters."""
 
 
 @dataclass
@@ -26,16 +28,19 @@ class Needs:
     """What layers ask for while they are put on a tape.
 
     `shapes` are those of the parameters; `starts` says which of them start at one number instead of at random.
-    `memory` is what a layer carries from one training step to the next, as a shape and the number it starts at;
+    `memory` is what a layer carries from one training step to the next, as a shape and what it starts with;
     `renewals` are the steps that renew it. `chances` are the values that are drawn anew for every training step, and
     what makes them of numbers from 0 to 1.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     starts: dict[str, float] = field(default_factory=dict)
-    memory: dict[str, tuple[Shape, float]] = field(default_factory=dict)
+    memory: dict[str, tuple[Shape, Start]] = field(default_factory=dict)
     renewals: list[Step] = field(default_factory=list)
     chances: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+
+Treatment = Callable[["Site", str, str], str]
 
 
 @dataclass
@@ -43,7 +48,8 @@ class Site:
     """The place in a network where a layer puts its steps: a tape, and the number that its values go by.
 
     `needs` takes down what is asked for. `draw` makes an array of random numbers from 0 to 1; without it nothing is
-    random, as when a network is used and not trained. `inner` runs the layers in the layer's brackets.
+    random, as when a network is used and not trained. `inner` runs the layers in the layer's brackets. Each of
+    `treatments` takes the site and a weight's two names, and says what the layer is given in its place.
     """
 
     trace: Trace
@@ -52,6 +58,7 @@ class Site:
     options: Mapping[str, float] = field(default_factory=dict)
     draw: Callable[[Shape], Any] | None = None
     inner: Callable[[str], str] = str
+    treatments: Sequence[Treatment] = ()
 
     def shape(self, ref: str) -> Shape:
         """The shape of a value on the tape; the sample axis comes first."""
@@ -68,18 +75,30 @@ class Site:
             raise UsageError("it takes {wanted}, but what comes in has shape {shape}", wanted=wanted, shape=shape)
 
     def param(self, name: str, *shape: int, start: float | None = None) -> str:
-        """A parameter of this layer, by its name on the tape: W is W1 in layer 1. Without a `start` it is drawn."""
+        """A parameter of this layer, by its name on the tape: W is W1 in layer 1. Without a `start` it is drawn.
+
+        Weights may be treated before the layer gets them; what comes then is called prunedW1, for instance.
+        """
         ref = self.ref(name)
         self.needs.shapes[ref] = shape
         if start is not None:
             self.needs.starts[ref] = start
-        return ref if ref in self.trace else self.trace.leaf(ref, np.broadcast_to(0.0, shape))
+        if ref not in self.trace:
+            self.trace.leaf(ref, np.broadcast_to(0.0, shape))
+        if len(shape) > 1:
+            for treat in self.treatments:
+                ref = treat(self, name, ref)
+        return ref
 
-    def keep(self, name: str, *shape: int, start: float) -> str:
+    def keep(self, name: str, *shape: int, start: Start) -> str:
         """A value that is carried on: what a step makes of it, as `renew` says, it is in the next step."""
         ref = self.ref(name)
         self.needs.memory[ref] = (shape, start)
-        return ref if ref in self.trace else self.trace.leaf(ref, np.full(shape, start))
+        return (
+            ref
+            if ref in self.trace
+            else self.trace.leaf(ref, np.ones(shape) if callable(start) else np.full(shape, start))
+        )
 
     def renew(self, kernel: Kernel, **operands: str) -> None:
         """Say how a value is carried on: the kernel, whose target is the value's name with `_new`, runs last of all."""

@@ -1,0 +1,103 @@
+"""Smaller networks: weights that are pruned count as 0, weights that are quantized lie on a grid.
+
+Neither is a layer of its own: the layers find `prunedW1` or `gridW1` where W1 was asked for. What is chosen stands on
+the tape as an operand, so that gradients, witnesses and replays need to know nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.kernel import kernel
+from backprop_cli.layers.layer import Site
+
+
+@kernel("p[o,i] = W[o,i] * mask[o,i]")
+def pruned(W: Any, mask: Any) -> Any:
+    """Where the mask is 0 the weight counts as 0, and no gradient comes back to it. (Han et al. 2015)"""
+    return W * mask
+
+
+@pruned.gradient("dW[o,i] = dp[o,i] * mask[o,i]")
+def pruned_dW(dp: Any, mask: Any) -> Any:
+    return dp * mask
+
+
+@kernel("p[o,k,u,v] = W[o,k,u,v] * mask[o,k,u,v]")
+def pruned_each(W: Any, mask: Any) -> Any:
+    """The same for the windows of a convolution."""
+    return W * mask
+
+
+@pruned_each.gradient("dW[o,k,u,v] = dp[o,k,u,v] * mask[o,k,u,v]")
+def pruned_each_dW(dp: Any, mask: Any) -> Any:
+    return dp * mask
+
+
+@kernel("q[o,i] = W[o,i] + off[o,i]")
+def quantized(W: Any, off: Any) -> Any:
+    """The weight on its grid. How far off it was is held fixed: the gradient goes straight through the rounding.
+
+    (The straight-through estimator: Bengio, Léonard & Courville 2013)
+    """
+    return W + off
+
+
+@quantized.gradient("dW[o,i] = dq[o,i]")
+def quantized_dW(dq: Any) -> Any:
+    return dq
+
+
+@kernel("q[o,k,u,v] = W[o,k,u,v] + off[o,k,u,v]")
+def quantized_each(W: Any, off: Any) -> Any:
+    """The same for the windows of a convolution."""
+    return W + off
+
+
+@quantized_each.gradient("dW[o,k,u,v] = dq[o,k,u,v]")
+def quantized_each_dW(dq: Any) -> Any:
+    return dq
+
+
+pruned.remark("mask[o,i] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
+pruned_each.remark("mask[o,k,u,v] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
+quantized.remark("abs(off[o,i]) > 0", "{W} is rounded to a grid; the gradient goes straight through.")
+quantized_each.remark("abs(off[o,k,u,v]) > 0", "{W} is rounded to a grid; the gradient goes straight through.")
+
+
+def prune(share: float, site: Site, name: str, ref: str) -> str:
+    """What a layer is given in the place of its weights: the smallest of them, so large a share, count as 0.
+
+    Which they are is settled before the first step and kept.
+    """
+    made, shape = site.ref(f"pruned{name}"), site.shape(ref)
+    if made in site.trace:
+        return made
+    mask = site.keep(f"mask{name}", *shape, start=partial(_largest, ref, 1 - share))
+    return site.run(pruned if len(shape) == 2 else pruned_each, f"pruned{name}", W=ref, mask=mask)
+
+
+def _largest(ref: str, share: float, params: Mapping[str, Any]) -> Any:
+    """1 for the largest weights of `ref`, so large a share of them, and 0 for the others."""
+    weights = abs(np.asarray(params[ref]))
+    mask = np.zeros(weights.size)
+    mask[np.argsort(-weights, axis=None, kind="stable")[: round(share * weights.size)]] = 1
+    return mask.reshape(weights.shape)
+
+
+def quantize(bits: int, site: Site, name: str, ref: str) -> str:
+    """What a layer is given in the place of its weights: so many bits each, 2^bits − 1 marks from −max to max."""
+    made, weights = site.ref(f"grid{name}"), site.trace[ref]
+    if made in site.trace:
+        return made
+    spacing = abs(weights).max() / (2 ** (bits - 1) - 1) or 1.0
+    off = site.leaf(f"off{name}", np.round(weights / spacing) * spacing - weights)
+    return site.run(quantized if np.ndim(weights) == 2 else quantized_each, f"grid{name}", W=ref, off=off)
+
+
+TREATMENTS: Mapping[str, Callable[..., str]] = {"prune": prune, "quantize": quantize}
+"""What can be done to weights before a layer gets them, in this order; each takes one number."""
