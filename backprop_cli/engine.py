@@ -30,12 +30,16 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """The programs for one size of batch. With clipping, a step is in two: up to the gradients, and the update."""
+    """The programs for one size of batch. With clipping, a step is in two: up to the gradients, and the update.
+
+    `moved` are the names of what a step moves, before and after it; `chances` the shapes of what is drawn for it.
+    """
 
     step: Program
     update: Program | None
     gradients: Program
     chances: Mapping[str, tuple[int, ...]]
+    moved: list[tuple[str, str]]
 
 
 class Engine:
@@ -60,8 +64,9 @@ class Engine:
             first = [*gradients, *carried]
             update = Program(_last_part(trace), [ref for ref in moved if ref not in carried])
         step = Program(trace, [*first, "L", self.output])
+        after = [(ref.removesuffix("_new"), ref) for ref in moved]
         chances = {ref: np.shape(trace[ref]) for ref in step.leaves if ref in self.problem.network.needs.chances}
-        tape = Tape(step, update, Program(trace, gradients), chances)
+        tape = Tape(step, update, Program(trace, gradients), chances, after)
         self._tapes[len(x)] = tape
         return tape
 
@@ -70,11 +75,11 @@ class Engine:
         tape = self._tapes.get(len(x)) or self.record(x, y)
         given = {**values, "x": x, "y": y, "lr": lr, "t": t, **self._drawn(tape, t)}
         found = tape.step.run(given)
-        loss, output = float(found.pop("L")), found.pop(self.output)
+        loss, output = float(found["L"]), found[self.output]
         if tape.update and self.clip is not None:
-            gradients = {f"d{name}": found.pop(f"d{name}") for name in self.moving}
+            gradients = {f"d{name}": found[f"d{name}"] for name in self.moving}
             found |= tape.update.run({**given, **clipped(gradients, self.clip)})
-        return Taken({**values, **{ref.removesuffix("_new"): value for ref, value in found.items()}}, loss, output)
+        return Taken({**values, **{ref: found[new] for ref, new in tape.moved}}, loss, output)
 
     def gradient_norms(self, values: Mapping[str, Any], x: Any, y: Any, t: int) -> dict[str, float]:
         """How long the gradient of each parameter is, before clipping: the root of the sum of squares."""

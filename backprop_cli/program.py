@@ -1,26 +1,18 @@
 """The fast path: a tape recorded once, and run again and again on other numbers, by the kernels' bodies alone.
 
-Nothing is checked here and nothing is kept that nobody asks for. It is the same tape that is stepped and explained, so
+Nothing is checked here and nothing is kept that nobody asks for: the steps become the lines of one Python function,
+`v7 = f3(v1, v4)`, and the tape's values its local variables. It is the same tape that is stepped and explained, so
 what is trained is what is taught.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from backprop_cli.trace import Trace
-
-
-class Line(NamedTuple):
-    """One step: what its body takes, where its result goes, and the values that nobody needs after it."""
-
-    result: str
-    body: Any
-    takes: tuple[str, ...]
-    done_with: tuple[str, ...]
+from backprop_cli.trace import Step, Trace
 
 
 class Program:
@@ -31,30 +23,43 @@ class Program:
         for step in reversed(trace.steps):
             if step.ref in needed:
                 steps.append(step)
-                needed |= {step.operands[name] for name in step.kernel.parameters}
+                needed |= set(_takes(step))
+        made = {step.ref for step in steps}
         self.wanted = tuple(wanted)
-        self.leaves = {ref: value for ref, value in trace.values.items() if ref in needed and not trace.producer(ref)}
-        last: dict[str, int] = {}
-        taken = [tuple(step.operands[name] for name in step.kernel.parameters) for step in reversed(steps)]
-        for number, takes in enumerate(taken):
-            last |= dict.fromkeys(takes, number)
-        made = [step.ref for step in reversed(steps)]
-        self.lines = [
-            Line(
-                step.ref,
-                step.kernel.body,
-                takes,
-                tuple(ref for ref in dict.fromkeys(takes) if last[ref] == number and ref in made and ref not in wanted),
-            )
-            for number, (step, takes) in enumerate(zip(reversed(steps), taken, strict=True))
-        ]
+        self.leaves = {ref: value for ref, value in trace.values.items() if ref in needed and ref not in made}
+        self._function = _compiled(steps[::-1], tuple(self.leaves), self.wanted)
 
     def run(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """The wanted values, had the leaves in `changed` been different. Shapes as on the tape, batch size too."""
         values = {**self.leaves, **changed}
         with np.errstate(all="ignore"):
-            for result, body, takes, done_with in self.lines:
-                values[result] = body(*[values[ref] for ref in takes])
-                for ref in done_with:
-                    del values[ref]
-        return {ref: values[ref] for ref in self.wanted}
+            return dict(zip(self.wanted, self._function(values), strict=True))
+
+
+def _compiled(
+    steps: list[Step], leaves: tuple[str, ...], wanted: tuple[str, ...]
+) -> Callable[[Mapping[str, Any]], Any]:
+    """The steps as a function from the leaves, by name, to the wanted values, in a row."""
+    made = [step.ref for step in steps]
+    local = {ref: f"v{number}" for number, ref in enumerate([*leaves, *made])}
+    bodies = {f"f{number}": step.kernel.body for number, step in enumerate(steps)}
+    last = {ref: number for number, step in enumerate(steps) for ref in _takes(step)}
+
+    def lines() -> Iterator[str]:
+        yield "def function(values):"
+        yield from (f"{local[ref]} = values[{ref!r}]" for ref in leaves)
+        for number, step in enumerate(steps):
+            yield f"{local[step.ref]} = f{number}({', '.join(local[ref] for ref in _takes(step))})"
+            done_with = [ref for ref in dict.fromkeys(_takes(step)) if last[ref] == number and ref not in wanted]
+            if done_with:  # what nobody needs any more makes room
+                yield f"del {', '.join(local[ref] for ref in done_with)}"
+        yield f"return ({', '.join(local[ref] for ref in wanted)},)"
+
+    exec("\n    ".join(lines()), bodies)  # of names made here; nothing that anybody typed
+    function: Callable[[Mapping[str, Any]], Any] = bodies["function"]
+    return function
+
+
+def _takes(step: Step) -> list[str]:
+    """The values that a step's body takes, in order."""
+    return [step.operands[name] for name in step.kernel.parameters]

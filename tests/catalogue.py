@@ -114,7 +114,12 @@ def help_texts() -> Iterator[str]:
 
 def kernel_texts() -> Iterator[str]:
     """What kernels say of themselves, and of their numbers."""
-    todo = [added(2), added(3), *KERNELS.values(), *(rule for optimizer in OPTIMIZERS.values() for rule in optimizer.rules)]
+    todo = [
+        added(2),
+        added(3),
+        *KERNELS.values(),
+        *(rule for optimizer in OPTIMIZERS.values() for rule in optimizer.rules),
+    ]
     seen: set[int] = set()
     while todo:
         kernel = todo.pop(0)

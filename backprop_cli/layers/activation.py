@@ -1,6 +1,6 @@
 """Activations bend each number by itself; without them a stack of layers is one straight line.
 
-`E` below is e^(−|z|), which never overflows; `real > 0` keeps the sign test meaningful for complex numbers.
+Bodies go by e^(−|z|) where they can, which never overflows.
 """
 
 from math import erf, pi, sqrt
@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.kernel import kernel
+
+LARGEST = 700.0
+"""The exponential of more is infinite, and 1/(1 + it) is 0 already."""
 
 
 @kernel("a[...] = z[...]")
@@ -25,8 +28,7 @@ def identity_dz(da: Any) -> Any:
 @kernel("a[...] = 1 / (1 + exp(-z[...]))")
 def sigmoid(z: Any) -> Any:
     """Squashes any number into (0, 1)."""
-    small = _exp_minus_abs(z)
-    return np.where(np.real(z) > 0, 1, small) / (1 + small)
+    return 1 / (1 + np.exp(np.minimum(-z, LARGEST)))
 
 
 @sigmoid.gradient("dz[...] = da[...] * a[...] * (1 - a[...])")
@@ -35,10 +37,9 @@ def sigmoid_dz(da: Any, a: Any) -> Any:
 
 
 @sigmoid_dz.fused(sigmoid)
-def sigmoid_dz_from_z(da: Any, z: Any) -> Any:
-    # from z, for 1 − a has few digits left where a is all but 1
-    small = _exp_minus_abs(z)
-    return da * small / (1 + small) ** 2
+def sigmoid_dz_from_z(da: Any, a: Any, z: Any) -> Any:
+    # 1 − a has few digits left where a is all but 1; the sigmoid of −z is the same, and has all of them
+    return da * a / (1 + np.exp(np.minimum(z, LARGEST)))
 
 
 sigmoid.gradients["z"] = sigmoid_dz_from_z
