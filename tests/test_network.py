@@ -12,6 +12,7 @@ import pytest
 import backprop_cli as bp
 from backprop_cli.errors import UsageError
 from backprop_cli.layers import Needs, Site
+from backprop_cli.layers.convolution import _few_channels, conv2d
 from backprop_cli.network import build
 from backprop_cli.play import Play
 from backprop_cli.trace import Trace, backward
@@ -142,6 +143,26 @@ def test_replays_and_witnesses_keep_the_mask() -> None:
     t = bp.step("5 dense6 tanh dropout(0.4) dense2 softmax", seed=3)
     assert t.replay("L", W2=t["W2"]) == t["L"]
     assert {check.verdict for check in t.check()} == {"agree"}
+
+
+@pytest.mark.parametrize(("channels", "width"), [(1, 9), (4, 6)])
+@pytest.mark.parametrize(("stride", "pad"), [(1, 0), (2, 1), (3, 2)])
+def test_both_ways_to_convolve_are_the_formula(channels: int, width: int, stride: int, pad: int) -> None:
+    """One goes by images of few channels, the other by images of many."""
+    rng = np.random.default_rng(0)
+    a, W = rng.normal(size=(2, channels, 7, width)), rng.normal(size=(3, channels, 2, 3))
+    assert _few_channels(a, W, stride, pad) == (channels == 1)
+    given = {"a": a, "W": W, "b": rng.normal(size=3), "stride": stride, "pad": pad}
+    z = conv2d.formula.evaluate(given)
+    np.testing.assert_allclose(conv2d.run(given), z, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        conv2d.run({**given, "a": a[None] * 1j}).imag[0], conv2d.run({**given, "b": 0 * given["b"]})
+    )
+    dz = rng.normal(size=z.shape)
+    for name in "aWb":
+        gradient = conv2d.gradients[name]
+        expected = gradient.formula.evaluate({**given, "dz": dz})
+        np.testing.assert_allclose(gradient.run({**given, "dz": dz}), expected, rtol=1e-12, atol=1e-13)
 
 
 # --- conventions -----------------------------------------------------------------------------------------------------
