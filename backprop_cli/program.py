@@ -46,7 +46,6 @@ def _compiled(
     last = {ref: number for number, step in enumerate(steps) for ref in _takes(step)}
 
     def lines() -> Iterator[str]:
-        yield "def function(values):"
         yield from (f"{local[ref]} = values[{ref!r}]" for ref in leaves)
         for number, step in enumerate(steps):
             yield f"{local[step.ref]} = f{number}({', '.join(local[ref] for ref in _takes(step))})"
@@ -55,7 +54,7 @@ def _compiled(
                 yield f"del {', '.join(local[ref] for ref in done_with)}"
         yield f"return ({', '.join(local[ref] for ref in wanted)},)"
 
-    exec("\n    ".join(lines()), bodies)  # of names made here; nothing that anybody typed
+    exec("def function(values):\n    " + "\n    ".join(lines()), bodies)  # names made here, nothing that anybody typed
     function: Callable[[Mapping[str, Any]], Any] = bodies["function"]
     return function
 

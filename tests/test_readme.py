@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT, Run
 
@@ -17,7 +18,7 @@ COMMANDS = [
     for block in SHELL[2:]
     for line in block.splitlines()
     if line.startswith("backprop")
-]
+] + re.findall(r"^\|.*\| `(backprop .*?)` \|$", TEXT, re.MULTILINE)
 
 
 def test_the_first_two_blocks_set_up_and_run_and_set_up_and_test() -> None:
@@ -29,9 +30,25 @@ def test_the_first_two_blocks_set_up_and_run_and_set_up_and_test() -> None:
     assert test in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
+def write_data(folder: Path) -> None:
+    """The files that the commands speak of, small and without sense."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 28, 28), np.uint8), rng.integers(0, 10, 40)
+    np.savez(folder / "mnist.npz", x_train=images[:30], y_train=labels[:30], x_test=images[30:], y_test=labels[30:])
+    (folder / "cifar-10-batches-bin").mkdir()
+    for name in ("data_batch_1.bin", "test_batch.bin"):
+        rows = np.hstack([rng.integers(0, 10, (10, 1)), rng.integers(0, 256, (10, 3072))])
+        (folder / "cifar-10-batches-bin" / name).write_bytes(rows.astype(np.uint8).tobytes())
+    table = [",".join("abcdefgh") + ",yes", *(",".join(map(str, row)) for row in rng.integers(0, 2, (40, 9)))]
+    (folder / "table.csv").write_text("\n".join(table))
+    (folder / "book.txt").write_text("the cat sat on the mat and the dog sat on the log. " * 20)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shown_runs(backprop: Run, tmp_path: Path, command: str) -> None:
     (tmp_path / "problem.toml").write_text('net = "mazur"\n')
+    if "--data" in command:
+        write_data(tmp_path)
     left, _, pipe = command.partition(" | ")
     found = backprop(*shlex.split(left)[1:])
     assert found.returncode == 0, found.stderr.decode()
@@ -40,7 +57,8 @@ def test_every_command_shown_runs(backprop: Run, tmp_path: Path, command: str) -
 
 
 def test_there_are_commands_to_run() -> None:
-    assert len(COMMANDS) >= 8
+    assert len(COMMANDS) >= 40
+    assert re.findall(r"^\| (S\d+) \|", TEXT, re.MULTILINE) == [f"S{number}" for number in range(1, 15)]
 
 
 def test_the_python_example_gives_what_it_says() -> None:
