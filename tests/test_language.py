@@ -165,7 +165,11 @@ def test_a_language_nobody_knows_is_an_error(backprop: Run) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437", "latin-1", "big5"])
 def test_where_there_are_no_chinese_letters_it_is_english(backprop: Run, encoding: str) -> None:
-    for arguments in (["--lang", "zh", "step", "mazur"], ["step", "mazur"], ["--help"], ["help", "step"]):
+    for arguments in (
+        ["--lang", "zh", "step", "mazur", "--no-check"],
+        ["step", "mazur", "--no-check"],
+        ["help", "step"],
+    ):
         found = backprop(*arguments, env={**ZH, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
         assert found.returncode == 0
         assert "formula" in found.stdout.decode(encoding).lower() or "FORWARD" in found.stdout.decode(encoding)
@@ -367,9 +371,9 @@ def test_json_is_the_same_in_both(backprop: Run) -> None:
 @pytest.mark.parametrize(
     "line", ["step mazur", "why W1[1,1] mazur", "whatif W2[2,1]=-0.5 mazur", "check mazur", "play mazur"]
 )
-def test_chinese_in_other_encodings_piped_and_plain(backprop: Run, encoding: str, line: str) -> None:
+def test_chinese_in_other_encodings_piped_and_plain(here: Run, encoding: str, line: str) -> None:
     env = {**ZH, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "0"}
-    handsome, read = (backprop(*line.split(), *more, stdin=b"n\nq\n", env=env) for more in ([], ["--plain"]))
+    handsome, read = (here(*line.split(), *more, stdin=b"n\nq\n", env=env) for more in ([], ["--plain"]))
     for found in (handsome, read):
         assert (found.returncode, found.stderr) == (0, b"")
         text = found.stdout.decode(encoding)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import ROOT, Run
 
 import backprop_cli as bp
 from backprop_cli.errors import UsageError
@@ -242,10 +244,10 @@ def test_all_three_witnesses_agree_on_tiny_networks(net: str) -> None:
     ["step", "--plain"], ["step", "--json"], ["step", "--show", "loops"], ["step", "--lang", "zh"], ["check"],
     ["why", "Wq4[1,1]"], ["why", "score4[1,2,1]", "--lang", "zh"], ["whatif", "P2[1,2]=1"], ["step", "--steps", "3"],
 ])  # fmt: skip
-def test_every_command_takes_a_transformer(backprop: Any, arguments: list[str]) -> None:
+def test_every_command_takes_a_transformer(here: Any, arguments: list[str]) -> None:
     command, *rest = arguments
     places = [word for word in rest if "[" in word]
-    found = backprop(command, *places, BLOCK, *(word for word in rest if word not in places))
+    found = here(command, *places, BLOCK, *(word for word in rest if word not in places))
     assert found.returncode == 0 and found.stdout and b"bug" not in found.stderr
 
 
@@ -266,3 +268,55 @@ def test_a_token_that_the_table_does_not_have_is_refused_wherever_it_is_typed() 
     assert run.whatif("x[1]=1").sweep(0, 4, 5).xs == (0, 1, 2, 3, 4)
     with pytest.raises(UsageError, match=r"token 0\.5"):
         run.whatif("x[1]=1").sweep(0, 4, 9)
+
+
+NEW_LAYER = '''
+"""A gate for each number: how much of it gets through is learned."""
+
+from typing import Any
+
+from backprop_cli.kernel import kernel
+from backprop_cli.layers.layer import layer
+
+
+@layer("scale")
+@kernel("s[n,o] = a[n,o] * g[o] + a[n,o]**3 * c[o]")
+def scale(a: Any, g: Any, c: Any) -> Any:
+    """Each number by a factor of its own, and bent a little."""
+    return a * g + a**3 * c
+
+
+@scale.gradient("da[n,o] = ds[n,o] * (g[o] + 3 * a[n,o]**2 * c[o])")
+def scale_da(ds: Any, a: Any, g: Any, c: Any) -> Any:
+    return ds * (g + 3 * a**2 * c)
+
+
+@scale.gradient("dg[o] = sum[n](ds[n,o] * a[n,o])")
+def scale_dg(ds: Any, a: Any) -> Any:
+    return (ds * a).sum(-2)
+
+
+@scale.gradient("dc[o] = sum[n](ds[n,o] * a[n,o]**3)")
+def scale_dc(ds: Any, a: Any) -> Any:
+    return (ds * a**3).sum(-2)
+'''
+
+
+def test_a_new_layer_is_one_new_file(backprop: Run, tmp_path: Path) -> None:
+    copytree(ROOT / "backprop_cli", tmp_path / "backprop_cli")
+    (tmp_path / "backprop_cli" / "layers" / "scale.py").write_text(NEW_LAYER)
+    net, env = "2 dense3 tanh scale dense1", {"PYTHONPATH": str(tmp_path)}
+    said = {
+        ("check", net): "All witnesses agree on 6 gradients:",
+        ("step", net, "--no-check"): "s₂[o] = a₁[o]·g₂[o] + a₁[o]^3·c₂[o]",
+        ("step", net, "--show", "loops"): "for o in range(",
+        ("step", net, "--json"): '"dg2"',
+        ("why", "c2[2]", net): "FROM c₂[2] TO THE LOSS: 1 path",
+        ("whatif", "g2[1]=2", net): "s₂[1]",
+        ("play", net): "Enter goes forward",
+        ("train", net, "--x", "1,2;3,4", "--y", "0;1", "--epochs", "5"): "2 samples",
+    }
+    for arguments, words in said.items():
+        found = backprop(*arguments, env=env)
+        text = " ".join(found.stdout.decode().split())
+        assert (found.returncode, words in text) == (0, True), (arguments, text[-500:], found.stderr)

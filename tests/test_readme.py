@@ -45,12 +45,12 @@ def write_data(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_shown_runs(backprop: Run, tmp_path: Path, command: str) -> None:
+def test_every_command_shown_runs(here: Run, tmp_path: Path, command: str) -> None:
     (tmp_path / "problem.toml").write_text('net = "mazur"\n')
     if "--data" in command:
         write_data(tmp_path)
     left, _, pipe = command.partition(" | ")
-    found = backprop(*shlex.split(left)[1:])
+    found = here(*shlex.split(left)[1:])
     assert found.returncode == 0, found.stderr.decode()
     assert found.stdout or " -o " in left
     assert not pipe or pipe.startswith("head")
