@@ -34,18 +34,23 @@ def torch_names(network: Network, refs: Collection[str]) -> dict[str, list[str]]
     return found
 
 
+def remembered(network: Network) -> list[str]:
+    """What the layers remember and a file of parameters holds too: a running mean, but not which weights are pruned."""
+    return [ref for ref, (_, start) in network.needs.memory.items() if not callable(start)]
+
+
 def to_torch(network: Network, values: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters, and what the layers remember, under PyTorch's names."""
-    remembered = [ref for ref, (_, start) in network.needs.memory.items() if not callable(start)]
-    names = torch_names(network, (*network.shapes, *remembered))
+    names = torch_names(network, (*network.shapes, *remembered(network)))
     return {name: np.concatenate([values[ref] for ref in refs]) for name, refs in names.items()}
 
 
 def from_torch(network: Network, tensors: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Parameters under our names, if all of them stand under PyTorch's; None if the names are others."""
-    names = torch_names(network, network.shapes)
-    if not names.keys() <= tensors.keys():
+    """Parameters, and what is remembered, under our names, if all parameters stand under PyTorch's; else None."""
+    if not torch_names(network, network.shapes).keys() <= tensors.keys():
         return None
+    names = torch_names(network, (*network.shapes, *remembered(network)))
+    names = {name: refs for name, refs in names.items() if name in tensors}
     parts = {name: np.array_split(np.atleast_1d(tensors[name]), len(refs)) for name, refs in names.items()}
     return {ref: part for name, refs in names.items() for ref, part in zip(refs, parts[name], strict=True)}
 

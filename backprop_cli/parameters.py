@@ -11,10 +11,11 @@ import numpy as np
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.language import plural, tr
-from backprop_cli.naming import from_torch
+from backprop_cli.naming import from_torch, remembered
 from backprop_cli.network import Network
 from backprop_cli.refs import layer_of
 
+Values = dict[str, Any]
 INITS = ("nice", "xavier", "he")
 
 
@@ -37,36 +38,48 @@ def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
     return rng.uniform(-bound, bound, shape) if init == "xavier" else rng.normal(0, sqrt(2 / inputs), shape)
 
 
-def parameters(network: Network, given: Any, init: str, rng: np.random.Generator) -> dict[str, Any]:
-    """Every parameter: the given ones, and the others drawn. A parameter drawn does not depend on which are given."""
+def parameters(
+    network: Network, given: Any, init: str, rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every parameter, and what layers remember: the given ones; of the others parameters are drawn.
+
+    `given` is a table, or the path of a file. A parameter drawn does not depend on which are given.
+    """
     shapes, starts = network.shapes, network.needs.starts
-    drawn = {
+    params = {
         name: np.full(shape, starts[name]) if name in starts else draw(init, shape, rng)
         for name, shape in shapes.items()
     }
     if isinstance(given, str):
         tensors = arrays.read_tensors(given)
-        given = from_torch(network, tensors) or _named_in_order(tensors, shapes, given)
-    for name, value in given.items():
-        if name not in shapes:
-            raise unknown("parameter", name, shapes)
-        array = arrays.numbers(value, name)
-        if array.shape != shapes[name]:
-            raise ShapeError(
-                "{name} has shape {shape}, but layer {number} of the net needs {needed} ({axes})",
-                name=name,
-                shape=array.shape,
-                number=layer_of(name),
-                needed=shapes[name],
-                axes=tr("outputs, inputs") if len(shapes[name]) == 2 else tr("outputs"),
-            )
-        drawn[name] = array
-    return drawn
+        given = from_torch(network, tensors) or _named_in_order(network, tensors, given)
+    known = {**shapes, **{name: network.needs.memory[name][0] for name in remembered(network)}}
+    found = {name: _shaped(value, name, known) for name, value in given.items()}
+    params |= {name: value for name, value in found.items() if name in shapes}
+    return params, {name: found.get(name, value) for name, value in network.memory(params).items()}
 
 
-def _named_in_order(tensors: Mapping[str, Any], shapes: Mapping[str, Any], path: str) -> dict[str, Any]:
+def _shaped(value: Any, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """A value as an array. Raises UsageError if the network has none of this name, ShapeError for another shape."""
+    if name not in shapes:
+        raise unknown("parameter", name, shapes)
+    array = arrays.numbers(value, name)
+    if array.shape != shapes[name]:
+        raise ShapeError(
+            "{name} has shape {shape}, but layer {number} of the net needs {needed} ({axes})",
+            name=name,
+            shape=array.shape,
+            number=layer_of(name),
+            needed=shapes[name],
+            axes=tr("outputs, inputs") if len(shapes[name]) == 2 else tr("outputs"),
+        )
+    return array
+
+
+def _named_in_order(network: Network, tensors: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A file's arrays under our names: by name where they match, else in order (PyTorch's 0.weight, 0.bias, …)."""
-    if set(tensors) <= set(shapes):
+    shapes = network.shapes
+    if set(tensors) <= {*shapes, *remembered(network)}:
         return dict(tensors)
     if len(tensors) != len(shapes):
         raise UsageError(

@@ -186,13 +186,13 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     if seed < 0:
         raise UsageError("seed = {seed}: expected a whole number that is not negative", seed=seed)
     rng = np.random.default_rng(seed)
-    params = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
+    params, memory = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
     x, y = samples(network, table.get("x"), table.get("y"), rng)
 
     frozen = tuple(dict.fromkeys(part for name in table.get("frozen", ()) for part in _named(str(name), params)))
     cast = DTYPES[dtype]
     params = {name: value.astype(cast) for name, value in params.items()}
-    state = optimizer.start(params) | {name: value.astype(cast) for name, value in network.memory(params).items()}
+    state = optimizer.start(params) | {name: value.astype(cast) for name, value in memory.items()}
     return Problem(net, network, optimizer, numbers, seed, x.astype(cast), y.astype(cast), params, state, frozen)
 
 

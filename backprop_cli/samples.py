@@ -59,7 +59,8 @@ def _targets(network: Network, array: Any, count: int) -> Any:
     """Targets as (N, *output). For cross-entropy, whole numbers are classes, counted from 0."""
     *places, width = network.output
     size = prod(places)
-    if network.loss.name == "ce" and array.size == count * size and array.ndim < 2 + len(places) and width > 1:
+    numbered = array.size == count * size and (array.ndim < 2 + len(places) or array.shape[-1] == 1)
+    if network.loss.name == "ce" and width > 1 and numbered:
         return _one_hot(array.reshape(count, *places), width)
     return _shaped(array, network.output, "y", plural(prod(network.output), "output"))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop_cli.checkpoint import write_whole
 from backprop_cli.errors import UsageError
-from backprop_cli.naming import to_torch
+from backprop_cli.naming import remembered, to_torch
 from backprop_cli.problem import Problem
 
 TYPES = {"float64": "F64", "float32": "F32"}
@@ -32,7 +32,7 @@ def save_weights(path: str, problem: Problem, values: Mapping[str, Any]) -> None
     check_ending(path)
     masked = {name: values[name] * values[f"mask{name}"] for name in problem.params if f"mask{name}" in values}
     values = {**values, **masked}
-    params = {name: values[name] for name in problem.params}
+    params = {name: values[name] for name in (*problem.params, *remembered(problem.network))}
     if path.endswith(".npz"):
         write_whole(path, lambda file: np.savez(file, **params))
     else:

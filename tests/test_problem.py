@@ -419,3 +419,9 @@ def test_a_number_with_thousands_of_digits_is_refused(tmp_path: Path, name: str,
 def test_a_name_in_the_wrong_case_gets_the_right_one() -> None:
     with pytest.raises(UsageError, match="did you mean W1"):
         bp.step("mazur").why("w1[1,1]")
+
+
+def test_classes_stand_in_a_row_or_one_below_the_other() -> None:
+    row, column = (bp.step("2-3", loss="ce", x=[[1, 2], [3, 4]], y=y) for y in ("2,0", "2;0"))
+    np.testing.assert_array_equal(row["y"], [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(row["y"], column["y"])

@@ -33,6 +33,7 @@ from backprop_cli.render.training import TrainingReport, train_document
 from backprop_cli.schedules import SCHEDULES, Moment, read_schedule
 from backprop_cli.session import begin, train
 from backprop_cli.training import Recipe, State, Training
+from backprop_cli.weights import save_weights
 
 TORCH = json.loads((ROOT / "tests" / "golden" / "torch" / "training.json").read_text())
 MNIST = ROOT.parent / "shared" / "data" / "mnist10k.npz"
@@ -731,3 +732,17 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     _, stderr = running.communicate(timeout=30)
     assert running.returncode == 130
     assert b"the same with --resume goes on" in stderr
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_what_batch_normalization_remembers_is_saved_and_read(tmp_path: Path, name: str) -> None:
+    net = "3 dense2 batchnorm relu dense2 softmax"
+    rng = np.random.default_rng(0)
+    training = train(net, x=rng.normal(size=(8, 3)), y=rng.integers(0, 2, 8), epochs=4, batch=4)
+    save_weights(str(tmp_path / name), training.problem, training.values)
+    again = load(net, params=str(tmp_path / name), dtype="float32")
+    kept = ["running_mean2", "running_var2"]
+    assert sorted(again.state) == kept
+    for ref in kept:
+        assert abs(again.state[ref] - (ref == kept[1])).max() > 0.01
+        np.testing.assert_array_equal(again.state[ref], training.values[ref])
