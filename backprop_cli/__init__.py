@@ -23,7 +23,7 @@ HOMES = {
     "keeping": ("Keep",),
     "play": ("Play",),
     "problem_file": ("preset_names",),
-    "render.as_json": ("check_document", "step_document", "whatif_document", "why_document"),
+    "render.as_json": ("check_document", "shared_document", "step_document", "whatif_document", "why_document"),
     "render.blocks": ("facts",),
     "render.curves": ("curves_svg",),
     "render.history": ("History",),

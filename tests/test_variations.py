@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -96,6 +97,21 @@ def test_the_step_command_tells_each(backprop: Run, options: list[str], says: st
 
 
 def test_the_step_command_refuses_what_does_not_go_together(backprop: Run) -> None:
-    for options in (["--shards", "2", "--clients", "2"], ["--shards", "2", "--json"], ["--shards", "5"]):
+    for options in (["--shards", "2", "--clients", "2"], ["--shards", "5"]):
         assert backprop("step", "xor", *options).returncode == 2
     assert backprop("step", "--expr", "f=x*y", "--at", "x=1,y=2", "--shards", "1").returncode == 2
+
+
+@pytest.mark.parametrize(("options", "key"), [("--shards 2", "together"), ("--dp clip=9", "private")])
+def test_json_holds_the_parts_and_what_they_come_to(backprop: Run, options: str, key: str) -> None:
+    document = json.loads(backprop("step", "xor", *options.split(), "--json").stdout)
+    assert document["schema"] == "backprop.shared/1"
+    assert [part["samples"] for part in document["parts"]][-1][1] == 4
+    for name, gradient in document["gradients"].items():
+        np.testing.assert_allclose(document[key][name], gradient, rtol=1e-12, atol=1e-15)
+
+
+def test_json_of_a_federated_round(backprop: Run) -> None:
+    document = json.loads(backprop("step", "xor", "--clients", "2", "--local", "3", "--json").stdout)
+    clients = [np.array(client["params"]["W1"]) for client in document["clients"]]
+    np.testing.assert_allclose(document["average"]["W1"], sum(clients) / 2)

@@ -114,14 +114,20 @@ def step(**options: Any) -> int:
 
 def share(run: Any, output: Any, shared: dict[str, Any], digits: int) -> int:
     """The step shared out in one of three ways."""
-    if sum(bool(shared[name]) for name in ("shards", "dp", "clients")) > 1 or output.wants_json:
-        raise click.UsageError(tr("--shards, --dp and --clients go one at a time, and have no JSON."))
-    problem = run.problem
+    if sum(bool(shared[name]) for name in ("shards", "dp", "clients")) > 1:
+        raise click.UsageError(tr("--shards, --dp and --clients go one at a time."))
+    problem, trace = run.problem, run.trace
     if shared["shards"]:
-        blocks = bp.shards(bp.Shards.of(problem, run.trace, shared["shards"]), digits)
+        step = bp.Shards.of(problem, trace, shared["shards"])
+        blocks = bp.shards(step, digits)
     elif shared["dp"]:
-        blocks = bp.private(bp.Private.of(problem, *bp.read_privacy(shared["dp"])), run.trace, digits)
+        step = bp.Private.of(problem, *bp.read_privacy(shared["dp"]))
+        blocks = bp.private(step, trace, digits)
     else:
-        blocks = bp.federated(bp.Federated.of(problem, shared["clients"], shared["local"]), run.trace, digits)
-    output.report(blocks, f"backprop step {run.name}")
+        step = bp.Federated.of(problem, shared["clients"], shared["local"])
+        blocks = bp.federated(step, trace, digits)
+    if output.wants_json:
+        output.document(lambda: bp.shared_document(step, trace))
+    else:
+        output.report(blocks, f"backprop step {run.name}")
     return 0

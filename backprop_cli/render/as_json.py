@@ -13,6 +13,7 @@ from backprop_cli.render.report import Asked
 from backprop_cli.render.whatif import WhatIf
 from backprop_cli.render.why import NUDGE, Why
 from backprop_cli.trace import Trace
+from backprop_cli.variations import Federated, Private, Shards, together
 from backprop_cli.verdict import Check
 
 CONVENTIONS = {
@@ -48,6 +49,42 @@ def step_document(
         "checks": check_list(trace, checks),
     }
     return document | ({"history": history} if history else {})
+
+
+def shared_document(step: Shards | Private | Federated, trace: Trace) -> dict[str, Any]:
+    """A step that is shared out: what each part says, and what they come to together."""
+    problem = step.problem
+    document: dict[str, Any] = {
+        "schema": "backprop.shared/1",
+        "problem": problem.settings,
+        "loss": float(trace["L"]),
+        "gradients": plain_numbers({name: trace[f"d{name}"] for name in problem.params}),
+    }
+    if isinstance(step, Federated):
+        clients = zip(step.edges, step.results, strict=True)
+        document["clients"] = [
+            {"samples": [first + 1, end], "params": plain_numbers(result.params)} for (first, end), result in clients
+        ]
+        return document | {"average": plain_numbers(step.after.params)}
+    document["parts"] = [
+        {
+            "samples": [each.first + 1, each.end],
+            "loss": each.loss,
+            "norm": each.norm,
+            "gradients": plain_numbers(each.gradients),
+            **({"factor": step.factor(each)} if isinstance(step, Private) else {}),
+        }
+        for each in step.parts
+    ]
+    if isinstance(step, Shards):
+        return document | {
+            "together": plain_numbers({name: together(problem, step.parts, name) for name in problem.params})
+        }
+    return document | {
+        "clip": step.clip,
+        "noise": plain_numbers({name: value / len(step.parts) for name, value in step.drawn.items()}),
+        "private": plain_numbers({name: step.gradient(name) for name in problem.params}),
+    }
 
 
 def _loss(trace: Trace) -> dict[str, str]:
