@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.building import build
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.language import plural, tr
 from backprop_cli.layers.compression import TREATMENTS
-from backprop_cli.network import Network, build
+from backprop_cli.network import Network
 from backprop_cli.optimizers import OPTIMIZERS, Optimizer
 from backprop_cli.parameters import parameters
 from backprop_cli.problem_file import DEFAULT_NET, find_faults, is_file, read_source

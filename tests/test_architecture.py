@@ -21,7 +21,7 @@ FLOORS = [
     ["spec", "files", "typed"],
     ["arrays", "schedules", "augment"],
     ["network", "problem_file", "datasets"],
-    ["naming"],
+    ["naming", "building"],
     ["parameters", "samples"],
     ["problem", "expression", "fitting"],
     ["verdict", "notation", "loops", "data", "engine"],

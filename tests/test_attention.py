@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
+from backprop_cli.building import build
 from backprop_cli.errors import UsageError
-from backprop_cli.network import build
 
 X = np.random.default_rng(1).normal(size=(2, 4, 6))
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from backprop_cli.augment import read_augmentation
+from backprop_cli.building import build
 from backprop_cli.data import prepare
 from backprop_cli.datasets import GENERATORS, Dataset, read_data
 from backprop_cli.datasets.cifar import RECORD
 from backprop_cli.errors import BackpropError, InputError, ShapeError, UsageError
 from backprop_cli.fitting import fit
-from backprop_cli.network import build
 
 
 def rng() -> np.random.Generator:

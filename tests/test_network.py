@@ -12,10 +12,10 @@ import pytest
 from conftest import ROOT, Run
 
 import backprop_cli as bp
+from backprop_cli.building import build
 from backprop_cli.errors import UsageError
 from backprop_cli.layers import Needs, Site
 from backprop_cli.layers.convolution import _few_channels, conv2d
-from backprop_cli.network import build
 from backprop_cli.play import Play
 from backprop_cli.trace import Trace, backward
 

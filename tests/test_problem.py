@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import backprop_cli as bp
 from backprop_cli import files
+from backprop_cli.building import build
 from backprop_cli.errors import BackpropError, InputError, ShapeError, UsageError
 from backprop_cli.layers import ACTIVATIONS
-from backprop_cli.network import build
 from backprop_cli.parameters import draw
 from backprop_cli.problem import load
 from backprop_cli.problem_file import preset_names
