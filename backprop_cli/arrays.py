@@ -90,7 +90,7 @@ def numbers(value: Any, what: str) -> Any:
     except ValueError:
         raise UsageError("{what}: rows of different lengths", what=what) from None
     if array.dtype.kind not in "fiu":
-        raise UsageError("{what}: expected numbers, found {found!r}", what=what, found=_first_stranger(value))
+        raise UsageError("{what}: expected numbers, found {found!r}", what=what, found=_first_stranger(array.tolist()))
     if not array.size:
         raise UsageError("{what}: empty", what=what)
     if not np.isfinite(array).all():

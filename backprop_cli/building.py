@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
+from backprop_cli.language import plural
 from backprop_cli.layers import ACTIVATIONS, LAYERS, LOSSES, Layer, Needs
 from backprop_cli.network import Network, Placed, Shape, for_rank, made
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
@@ -142,6 +143,13 @@ def _sizes(layer: Layer, word: Word) -> tuple[dict[str, int], dict[str, float]]:
     if any(size != int(size) for size in given) or (layer.sizes and not layer.options and word.options):
         raise UsageError(
             "layer {name}: its size is one whole number, as in {name}64, and it has no options", name=word.name
+        )
+    if len(word.sizes) > len(layer.sizes):
+        raise UsageError(
+            "layer {name}: it takes {count}, as in {example}",
+            name=word.name + "x".join(map(str, word.sizes)),
+            count=plural(len(layer.sizes), "size"),
+            example=word.name + "x".join(["64"] * len(layer.sizes)),
         )
     if len(given) < len(layer.sizes):
         raise UsageError("layer {name!r} needs a size, e.g. {name}64", name=word.name)

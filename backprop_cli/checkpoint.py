@@ -24,6 +24,8 @@ from backprop_cli.training import State, Training
 ABOUT, BEST = "about", "best "
 """The name of the array that holds everything but arrays, as JSON; what stands before the names of the best values."""
 FREE = ("epochs",)
+TO_THE_END = "cosine"
+"""The schedule that depends on how many epochs there are to be; then they are not free either."""
 """What may be another number when a training goes on."""
 
 
@@ -81,6 +83,8 @@ def load(path: str, training: Training) -> State:
 def settings(training: Training) -> dict[str, Any]:
     """What a training is, apart from how far it has come."""
     recipe = {name: value for name, value in training.recipe._asdict().items() if name not in FREE}
+    if TO_THE_END in training.recipe.schedule:
+        recipe |= {name: getattr(training.recipe, name) for name in FREE}
     parts = [part for part in (training.parts.train, training.parts.validation, training.parts.test) if part]
     return {
         **training.problem.settings,

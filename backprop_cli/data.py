@@ -90,7 +90,7 @@ def _way(normalize: str, data: Dataset, network: Network) -> str:
 def _scaling(way: str, x: Any) -> dict[str, Any]:
     """What is taken off the inputs, and what they are then divided by."""
     if way == "unit":
-        return {"shift": 0.0, "scale": float(x.max()) or 1.0}
+        return {"shift": 0.0, "scale": 255.0 if x.dtype == np.uint8 else float(x.max()) or 1.0}
     if way == "standard":
         axes = tuple(range(x.ndim)) if x.dtype == np.uint8 else (0,)
         scale = x.std(axes)

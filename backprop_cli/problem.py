@@ -217,8 +217,12 @@ def _named(name: str, params: Mapping[str, Any]) -> list[str]:
     layers = re.fullmatch(r"layer(\d+)(?:-(\d+))?", name)
     first, last = (int(layers[1]), int(layers[2] or layers[1])) if layers else (1, 0)
     found = [param for param in params if first <= (layer_of(param) or 0) <= last]
+    if layers and not found:
+        raise UsageError(
+            "frozen: there are no parameters in {name}; the net has {params}", name=name, params=", ".join(params)
+        )
     if not found:
-        raise unknown("parameter to freeze", name, params)
+        raise unknown("parameter to freeze", name, [*params, "layer1"])
     return found
 
 

@@ -42,6 +42,8 @@ def begin(
     rng = np.random.default_rng((asked.seed, 0, DATA))
     if "quantize" in asked.network.treatments:
         raise UsageError("--quantize rounds the weights of single steps, to be looked at; leave it out of training")
+    if set(asked.params) <= set(asked.frozen):
+        raise UsageError("all parameters are frozen; leave some of them free to learn")
     if data is None and not own:
         raise UsageError("{net} brings no samples: add --data digits or another, or --x and --y", net=asked.net)
     if data is None:

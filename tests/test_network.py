@@ -320,3 +320,9 @@ def test_a_new_layer_is_one_new_file(backprop: Run, tmp_path: Path) -> None:
         found = backprop(*arguments, env=env)
         text = " ".join(found.stdout.decode().split())
         assert (found.returncode, words in text) == (0, True), (arguments, text[-500:], found.stderr)
+
+
+@pytest.mark.parametrize("net", ["4 gru2x3", "4 dense2x3", "3x2 lstm2x2", "3 embedding4x2x2 dense2"])
+def test_too_many_sizes_are_said_to_be(net: str) -> None:
+    with pytest.raises(UsageError, match=r"it takes [12] sizes?, as in"):
+        build(net)

@@ -701,8 +701,10 @@ def test_the_command_in_chinese_and_plain(backprop: Run) -> None:
     ("arguments", "said"),
     [
         (["xor", "--expr", "f = x"], "--expr"),
-        (["xor", "--quantize", "8"], "leave it out of training"),
+        (["xor", "--quantize", "8"], "--quantize"),
         (["xor", "--epochs", "1", "--plot", "c.svg"], "at least 2 epochs"),
+        (["xor", "--frozen", "layer1-2"], "all parameters are frozen"),
+        (["xor", "--frozen", "layer9"], "no parameters in layer9"),
         (["3-4-2", "--data", "digits"], "a net for them: '64 dense32 relu dense10 softmax'"),
         (["xor", "--data", "none.csv"], "cannot be read"),
         (["xor", "--validation", "1"], "--validation"),
@@ -746,3 +748,24 @@ def test_what_batch_normalization_remembers_is_saved_and_read(tmp_path: Path, na
     for ref in kept:
         assert abs(again.state[ref] - (ref == kept[1])).max() > 0.01
         np.testing.assert_array_equal(again.state[ref], training.values[ref])
+
+
+def test_a_cosine_goes_on_only_to_the_end_it_was_made_for(backprop: Run) -> None:
+    start = ["train", "xor", "--schedule", "cosine", "--checkpoint", "c.npz"]
+    assert backprop(*start, "--epochs", "2").returncode == 0
+    found = backprop(*start, "--epochs", "4", "--resume")
+    assert found.returncode == 2
+    assert b"made with epochs 2, not 4" in found.stderr
+
+
+def test_a_text_that_is_not_learnt_at_all_has_its_result_too(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("the cat sat on the mat. " * 40)
+    found = here("train", "4 embedding16x4 gru4 dense16 softmax", "--data", "book.txt", "--lr", "1e5", "--epochs", "2")
+    assert (found.returncode, b"bug" in found.stderr) == (0, False)
+    assert b"A loss of" in found.stdout
+
+
+def test_bytes_are_divided_by_255_whatever_is_the_largest() -> None:
+    images = np.full((20, 1, 2, 2), 200, np.uint8)
+    training = begin("1x2x2 flatten dense2 softmax", Dataset("bytes", "images", images, np.arange(20) % 2), test=0.0)
+    assert training.parts.train.x.max() == pytest.approx(200 / 255)

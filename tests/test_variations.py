@@ -115,3 +115,22 @@ def test_json_of_a_federated_round(backprop: Run) -> None:
     document = json.loads(backprop("step", "xor", "--clients", "2", "--local", "3", "--json").stdout)
     clients = [np.array(client["params"]["W1"]) for client in document["clients"]]
     np.testing.assert_allclose(document["average"]["W1"], sum(clients) / 2)
+
+
+def test_what_looks_at_the_whole_batch_is_not_the_same_in_shards(backprop: Run) -> None:
+    x, y = "1,2,3,4;2,1,0,3;5,5,1,1;0,0,1,2", "0;1;1;0"
+    found = backprop("step", "--net", "4 batchnorm dense2 softmax", "--x", x, "--y", y, "--shards", "2")
+    assert "✗ Shared out, the gradient is another" in found.stdout.decode()
+
+
+def test_clipping_without_noise_promises_no_secrecy(backprop: Run) -> None:
+    assert "clipping alone keeps no secret" in " ".join(
+        backprop("step", "xor", "--dp", "clip=1").stdout.decode().split()
+    )
+    noisy = " ".join(backprop("step", "xor", "--dp", "clip=2,noise=0.5").stdout.decode().split())
+    assert "standard deviation 0.5 · 2 = 1" in noisy
+
+
+@pytest.mark.parametrize("options", ["--shards 2 --steps 5", "--dp clip=1 --only loss", "--local 3"])
+def test_options_that_would_be_ignored_are_refused(backprop: Run, options: str) -> None:
+    assert backprop("step", "xor", *options.split()).returncode == 2

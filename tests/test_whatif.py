@@ -358,3 +358,9 @@ def test_the_command_in_all_its_forms(backprop: Run, tmp_path: Path) -> None:
     assert (tmp_path / "loss.svg").read_text().startswith("<svg")
     assert backprop("whatif", "W1[1,1]=1", "--net", "2-2-1", "x[1]=0").returncode == 0
     assert backprop("whatif", "mazur").returncode == 2
+
+
+def test_where_there_is_no_slope_none_is_invented() -> None:
+    text = text_of(bp.step("4 dense3 dropout(0.5) dense2 softmax"), "mask1[1]=0")
+    assert "the loss has no slope" in " ".join(text.split())
+    assert "the slope promised" not in text

@@ -112,13 +112,6 @@ trained_options = all_of(
             metavar="SHARE",
             help="The smallest weights, so large a share, count as 0.",
         ),
-        option(
-            "--quantize",
-            group=NETWORK,
-            type=click.IntRange(2, 16),
-            metavar="BITS",
-            help="Weights rounded to so many bits.",
-        ),
         option("--bias/--no-bias", group=NETWORK, default=None, help="Layers with or without a bias."),
         option("--tiny", group=NETWORK, is_flag=True, default=None, help="A preset's small version, for reading."),
         option("--dtype", group=NETWORK, type=click.Choice(["float64", "float32"]), help="Precision."),
@@ -130,6 +123,13 @@ trained_options = all_of(
 network_options = all_of(
     [
         trained_options,
+        option(
+            "--quantize",
+            group=NETWORK,
+            type=click.IntRange(2, 16),
+            metavar="BITS",
+            help="Weights rounded to so many bits.",
+        ),
         option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
         option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
     ]

@@ -83,7 +83,13 @@ def step(**options: Any) -> int:
     if any(shared[name] for name in ("shards", "dp", "clients")):
         if network["expr"] is not None:
             raise click.UsageError(tr("An expression has no samples to share out."))
+        if steps > 1 or shown["only"] or shown["layer"] or shown["show"] != "both":
+            raise click.UsageError(
+                tr("--shards, --dp and --clients show a whole step; leave --steps, --only, --layer and --show out.")
+            )
         return share(bp.step(**network), output, shared, shown["digits"])
+    if shared["local"] != 1:
+        raise click.UsageError(tr("--local says how many steps each client takes; it goes with --clients."))
     if steps > 1 and (shown["only"] or shown["layer"] or shown["show"] != "both"):
         raise click.UsageError(tr("--steps gives a line for each step; --only, --layer and --show do not go with it."))
     if steps > 1 and network["expr"] is not None:

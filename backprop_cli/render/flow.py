@@ -13,7 +13,7 @@ from backprop_cli.notation import number
 from backprop_cli.refs import layer_of
 from backprop_cli.render.blocks import Block, Gauge, Note
 
-FAR = 1000
+FAR = 100
 """A gradient so many times shorter in the first layer than in the last has vanished; so many times longer, exploded."""
 TINY = 1e-12
 """Below this, how much shorter is of no interest."""
@@ -50,8 +50,8 @@ def _said(lengths: Sequence[Mapping[int, float]], digits: int) -> Iterator[Block
     if dead and any(each[last] for each in lengths):
         yield Note(
             tr(
-                "No gradient reaches layer {number}: all units after it are switched off, as a ReLU is below 0. "
-                "Try another seed, smaller weights, or leaky_relu.",
+                "No gradient reaches layer {number}: all units after it are switched off, by a ReLU below 0 or by "
+                "dropout. Try another seed, smaller weights, or leaky_relu.",
                 number=dead[-1],
             )
         )

@@ -57,7 +57,10 @@ def outcome(checks: list[Check], asked: bool = False) -> Outcome:
     """The last word on some checks."""
     if wrong := [check for check in checks if check.verdict == "disagree"]:
         return Outcome(False, _wrong(wrong, len(checks)))
-    if spoke := [check for check in checks if check.verdict != "skipped"]:
+    spoke = [check for check in checks if check.verdict != "skipped"]
+    if spoke and all(check.under == check.checked for check in spoke):
+        return Outcome(True, tr("Nothing could be told: every gradient is under the floor, 0 or nearly so."))
+    if spoke:
         return Outcome(True, reduce(_and_then, _right(spoke, len(checks), asked)))
     return Outcome(True, tr("Nothing was checked: {reason}.", reason=checks[0].reason))
 

@@ -17,6 +17,8 @@ from backprop_cli.writing import write
 
 CLASSES = 20
 """The most classes of which there is a table."""
+LONGEST = 700.0
+"""The exponential of a larger loss is too large for a float."""
 WRITTEN = 160
 """So many characters are written by a network that has read a text."""
 FEW = 8
@@ -101,7 +103,7 @@ class Result:
                 "A loss of {loss:.3f} is like choosing between {choices:.1f} equally likely tokens; going by how often "
                 "each occurs would give {alone:.3f}, like {more:.1f}.",
                 loss=self.judged.loss,
-                choices=exp(self.judged.loss),
+                choices=exp(min(self.judged.loss, LONGEST)),
                 alone=alone,
                 more=exp(alone),
             )

@@ -56,8 +56,16 @@ def shards(step: Shards, digits: int) -> Iterator[Block]:
         yield table(f"d{name}", lines)
     yield Note(tr("Each shard counts as much as it has samples; that is all a server of workers has to compute."))
     worst = max(map(step.apart, step.problem.params))
-    text = tr("Shared out or not, the gradient is the same: the largest difference is {worst:.1e}.", worst=worst)
-    yield Outcome(worst <= SAME * max(1.0, abs(float(step.trace["L"]))), text)
+    if worst <= SAME * max(1.0, abs(float(step.trace["L"]))):
+        text = tr("Shared out or not, the gradient is the same: the largest difference is {worst:.1e}.", worst=worst)
+        yield Outcome(True, text)
+        return
+    text = tr(
+        "Shared out, the gradient is another, by up to {worst:.1e}: a layer looks at the batch as a whole, or draws "
+        "anew for each shard, as batchnorm and dropout do.",
+        worst=worst,
+    )
+    yield Outcome(False, text)
 
 
 def private(step: Private, trace: Trace, digits: int) -> Iterator[Block]:
@@ -68,13 +76,21 @@ def private(step: Private, trace: Trace, digits: int) -> Iterator[Block]:
     for at, each in enumerate(step.parts, 1):
         told = {"norm": table.number(each.norm), "factor": table.number(step.factor(each))}
         yield Fact(tr("sample {number}", number=at), tr("length of its gradient {norm}, times {factor}", **told))
-    yield Note(
-        tr(
-            "No sample moves the sum by more than {clip:g}, so none can be told from the result for sure.",
-            clip=step.clip,
-        )
-    )
+    yield Note(tr("No sample moves the sum of all by more than {clip:g}.", clip=step.clip))
     yield Heading(tr("NOISE"))
+    if step.noise:
+        yield Note(
+            tr(
+                "Each entry of the sum gets noise of standard deviation {noise:g} · {clip:g} = {deviation:g}, so that "
+                "no sample can be told from it for sure; the sum is then divided by {count}.",
+                noise=step.noise,
+                clip=step.clip,
+                deviation=step.noise * step.clip,
+                count=len(step.parts),
+            )
+        )
+    else:
+        yield Note(tr("There is none, so nothing is hidden: clipping alone keeps no secret. Add noise=1."))
     for name in step.problem.params:
         lines = {
             tr("clipped mean"): step.clipped(name),

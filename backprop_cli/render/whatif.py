@@ -10,7 +10,7 @@ import numpy as np
 
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import UsageError
-from backprop_cli.language import enumerated, later, plural, tr
+from backprop_cli.language import enumerated, later, listed, plural, tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.paths import completed
 from backprop_cli.render.blocks import Block, Fact, Heading, Matrix, Note, Plot
@@ -99,14 +99,14 @@ class WhatIf:
     def forecast(self) -> float:
         """What the slopes promise for the loss."""
         return sum(
-            self._slope(ref, place) * (value - float(self.trace.entry(ref, place)))
+            (self._slope(ref, place) or 0.0) * (value - float(self.trace.entry(ref, place)))
             for ref, place, value in self.changes
         )
 
-    def _slope(self, ref: str, place: tuple[int, ...]) -> float:
-        """The slope of the loss in one number; 0 if it has none, as the learning rate."""
+    def _slope(self, ref: str, place: tuple[int, ...]) -> float | None:
+        """The slope of the loss in one number; None if it is not asked for one, as the learning rate or a mask."""
         whole = completed(self.trace, [ref])
-        return float(whole.entry(f"d{ref}", place)) if f"d{ref}" in whole else 0.0
+        return float(whole.entry(f"d{ref}", place)) if f"d{ref}" in whole else None
 
     def _check(self) -> None:
         """Raises UsageError for changes that contradict each other, or what the loss takes for granted."""
@@ -259,7 +259,7 @@ class WhatIf:
             raise UsageError(
                 "L has no finite value everywhere from {low:g} to {high:g}; sweep a smaller range", low=low, high=high
             )
-        slope = self._slope(ref, place)
+        slope = self._slope(ref, place) or 0.0
         tangent = tuple(loss + slope * (x - here) for x in xs)
         return Plot(
             self.notation.entry(ref, place),
@@ -277,6 +277,10 @@ class WhatIf:
         now, change = self._number(was + self.truth), self._number(self.truth)
         yield Fact(tr("was"), self._number(was), result=True)
         yield Fact(tr("now"), tr("{now}, a change of {change}", now=now, change=change), result=True)
+        flat = [self.notation.entry(ref, place) for ref, place, _ in self.changes if self._slope(ref, place) is None]
+        if flat and self.truth:
+            yield Note(tr("Of {names} the loss has no slope, so nothing was promised.", names=listed(flat)))
+            return
         yield Fact(tr("the slope promised a change of"), self._number(self.forecast))
         if self.truth:
             yield Note(self._judgement())
