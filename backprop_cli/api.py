@@ -31,7 +31,7 @@ from backprop_cli.render.report import Report, View
 from backprop_cli.render.screen import Screen
 from backprop_cli.render.whatif import WhatIf, read_change
 from backprop_cli.render.why import Why
-from backprop_cli.trace import Trace
+from backprop_cli.trace import Trace, downstream, held
 from backprop_cli.verdict import WITNESSES, Check, Witness, skipped
 
 SMALL = 400
@@ -141,17 +141,18 @@ class Run:
         params = self.problem.params
         size = sum(map(np.size, params.values()))
         most = sample if sample is not None or exhaustive or size <= SMALL else SAMPLE
+        trace = held(self.trace)
         if "finite_difference" in witnesses:
-            yield from (numeric.finite_difference(self.trace, name, most) for name in params)
+            yield from (_told(trace, numeric.finite_difference(trace, name, most)) for name in params)
         if "complex_step" in witnesses:
-            yield from (numeric.complex_step(self.trace, name, most) for name in params)
+            yield from (_told(trace, numeric.complex_step(trace, name, most)) for name in params)
         if "symbolic" in witnesses:
             from backprop_cli import symbolic  # sympy is slow to load, and not needed for anything above
 
-            sympy = symbolic.Sympy(self.trace, symbolic.PATIENT if exhaustive else symbolic.QUICK)
+            sympy = symbolic.Sympy(trace, symbolic.PATIENT if exhaustive else symbolic.QUICK)
             if sample is None:
                 sample = sympy.affordable(params, PATIENT if exhaustive else QUICK)
-            yield from (sympy.check(name, sample) for name in params)
+            yield from (_told(trace, sympy.check(name, sample)) for name in params)
 
     def why(self, address: str, digits: int = 6, most: int = 8, depth: int = 1) -> Why:
         """The explanation of one number; `address` as people write it, W1[2,3] or delta1[2]. Raises UsageError."""
@@ -183,9 +184,9 @@ class Run:
     def checks_of(self, why: Why) -> Iterator[Check]:
         """What the witnesses say about the one gradient that an explanation is about, if there is one."""
         if why.source:
-            trace = unfused(why.trace, why.source)
-            yield numeric.finite_difference(trace, why.source, why.place)
-            yield numeric.complex_step(trace, why.source, why.place)
+            trace = held(unfused(why.trace, why.source))
+            yield _told(trace, numeric.finite_difference(trace, why.source, why.place))
+            yield _told(trace, numeric.complex_step(trace, why.source, why.place))
             if why.paths.number > MOST_PATHS:
                 reason = tr(
                     "along {count:,} paths algebra would take too long; the other witnesses have no such limit",
@@ -195,7 +196,7 @@ class Run:
                 return
             from backprop_cli.symbolic import Sympy
 
-            yield Sympy(trace).check(why.source, why.place)
+            yield _told(trace, Sympy(trace).check(why.source, why.place))
 
     def compare(self, path: str) -> list[Check]:
         """The gradients claimed in a .npz, .json or .safetensors file, against this run's."""
@@ -219,6 +220,14 @@ class Run:
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
         return terminal.html(self.blocks())
+
+
+def _told(trace: Trace, check: Check) -> Check:
+    """A check that says so, if its way to the loss leads through a rounding that was held fixed."""
+    reached = downstream(list(trace.of_phase("forward")), {check.ref.removeprefix("d")})
+    if check.verdict == "skipped" or not any(ref.startswith("off") for ref in trace.values if ref[3:] in reached):
+        return check
+    return check._replace(reason=tr("; ").join(filter(None, [check.reason, tr("the rounding held fixed")])))
 
 
 def step(problem: str | Mapping[str, Any] | None = None, **options: Any) -> Run:

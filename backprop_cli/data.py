@@ -87,10 +87,15 @@ def _way(normalize: str, data: Dataset, network: Network) -> str:
     return {"images": "unit", "table": "standard"}.get(data.kind, "none") if normalize == "auto" else normalize
 
 
+BYTE = 255.0
+"""The whitest a pixel can be, whether or not one among these images is."""
+
+
 def _scaling(way: str, x: Any) -> dict[str, Any]:
     """What is taken off the inputs, and what they are then divided by."""
     if way == "unit":
-        return {"shift": 0.0, "scale": 255.0 if x.dtype == np.uint8 else float(x.max()) or 1.0}
+        largest = float(x.max()) or 1.0
+        return {"shift": 0.0, "scale": BYTE if x.dtype == np.uint8 and largest > BYTE / 2 else largest}
     if way == "standard":
         axes = tuple(range(x.ndim)) if x.dtype == np.uint8 else (0,)
         scale = x.std(axes)

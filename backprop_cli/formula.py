@@ -43,7 +43,7 @@ def _mean(terms: Iterator[Any]) -> Any:
 NUMBERS: Algebra = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
     "neg": operator.neg, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": abs,
-    "sin": np.sin, "cos": np.cos, "tanh": np.tanh,
+    "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "round": np.round,
     "erf": lambda p: np.float64(math.erf(p)), "max": max, "min": min, "where": lambda c, p, q: p if c else q,
     ">": _compare(operator.gt), "<": _compare(operator.lt), ">=": _compare(operator.ge), "<=": _compare(operator.le),
     "==": _compare(operator.eq), "sum": sum, "mean": _mean, "largest": max,

@@ -54,6 +54,8 @@ class Kernel:
     `plain` is set on a fused kernel only: the kernel it stands for, to be used where a value that the fused body
     skips over is replaced from outside. `joint` says, for an operand that several steps may share, which kernel gives
     its gradient from all these steps at once. A body that takes any number of operands has their names in `takes`.
+    `held` is set where the gradient is not the slope, as of a rounding: the kernel whose slope it is, that takes the
+    first operand and, as `off`, how far the result is from it, held fixed.
     """
 
     formula: Formula
@@ -64,6 +66,7 @@ class Kernel:
     remarks: list[Remark] = field(default_factory=list)
     joint: dict[str, Joint] = field(default_factory=dict)
     takes: tuple[str, ...] = ()
+    held: Kernel | None = None
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.formula}>"
@@ -176,6 +179,6 @@ class Remark(NamedTuple):
     text: str
 
 
-def kernel(text: str) -> Callable[[Body], Kernel]:
+def kernel(text: str, held: Kernel | None = None) -> Callable[[Body], Kernel]:
     """Declare a kernel: the formula above, the NumPy body below."""
-    return lambda body: Kernel(Formula(text), body)
+    return lambda body: Kernel(Formula(text), body, held=held)

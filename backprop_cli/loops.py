@@ -26,6 +26,7 @@ CALLS = {
     "sin": "np.sin",
     "cos": "np.cos",
     "erf": "math.erf",
+    "round": "np.round",
 }
 COMPARISONS = (">", "<", ">=", "<=", "==")
 

@@ -122,7 +122,7 @@ WRITTEN: Algebra = {
     "*": _times, "/": _over, "**": _power, "neg": _minus,
     "exp": lambda p: Term(f"e^{p.within(ATOM)}", POWER),
     "log": _function("ln"), "sqrt": _function("√"), "tanh": _function("tanh"),
-    "sin": _function("sin"), "cos": _function("cos"), "erf": _function("erf"),
+    "sin": _function("sin"), "cos": _function("cos"), "erf": _function("erf"), "round": _function("round"),
     "abs": lambda p: Term(f"|{p.text}|"),
     "max": _function("max"), "min": _function("min"),
     "largest": lambda terms: _function("max")(*terms),

@@ -3,7 +3,7 @@
     z[n,o]   W[...]   lr             an entry; `...` stands for any leading axes; a bare name is one number
     a[n,k,2*r+u]   W[x[n,t],e]       a computed index, with + - * // %; what lies outside the array is 0
     + - * / **   > < >= <= ==        a comparison is 1 where it holds and 0 where it does not
-    exp log sqrt abs sin cos tanh erf  functions of one number
+    exp log sqrt abs sin cos tanh erf round  functions of one number
     max(p, q)   min(p, q)   where(c, p, q)
     sum[i](p)   mean[i,j](p)         over every value of the named axes; likewise largest[u,v](p)
     sum[u:m](p)   r[n,o:units] = …   an axis whose size no operand's shape tells: it is the number m
@@ -32,6 +32,7 @@ ARITY = {
     "cos": 1,
     "tanh": 1,
     "erf": 1,
+    "round": 1,
     "max": 2,
     "min": 2,
     "where": 3,

@@ -8,6 +8,7 @@ have been, had some earlier values been different? That is `replay`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from copy import copy
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
@@ -148,6 +149,22 @@ def kernel_for(step: Step, changed: Collection[str]) -> Kernel:
     if kernel.plain and kernel.inner and step.operands[kernel.inner.target] in changed:
         return kernel.plain
     return kernel
+
+
+def held(trace: Trace) -> Trace:
+    """The same tape for those who ask for slopes: what a rounding adds is held fixed. Without one, the tape itself."""
+    if not any(step.kernel.held for step in trace.steps):
+        return trace
+    other = copy(trace)
+    other.values, other.steps = dict(trace.values), []
+    for step in trace.steps:
+        if step.kernel.held:
+            name = step.kernel.parameters[0]
+            source, off = step.operands[name], f"off{step.ref}"
+            other.values[off] = trace[step.ref] - trace[source]
+            step = step._replace(kernel=step.kernel.held, operands={name: source, "off": off})
+        other.steps.append(step)
+    return other
 
 
 def downstream(steps: list[Step], refs: Collection[str]) -> set[str]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import backprop_cli as bp
 from backprop_cli.errors import UsageError
 from backprop_cli.session import train
+from backprop_cli.trace import held
 from backprop_cli.weights import save_weights
 
 
@@ -41,6 +42,24 @@ def test_quantized_weights_lie_on_a_grid_and_the_gradient_goes_straight_through(
     assert abs(run["gridW1"] - run["W1"]).max() <= spacing / 2 + 1e-15
     np.testing.assert_array_equal(run["dW1"], run["dgridW1"])
     assert len(np.unique(np.round(marks))) <= 2**bits - 1
+
+
+def test_what_if_and_a_nudge_go_by_the_rounded_weights() -> None:
+    run = bp.step("3-2-2", quantize=4)
+    spacing = float(run["spacingW1"])
+    moved = run.replay("gridW1", W1=run["W1"] + 0.6 * spacing)
+    np.testing.assert_allclose(moved / spacing, np.round(moved / spacing), atol=1e-12)
+    why = run.why("W1[1,2]")
+    assert why.truth == 0 != why.paths.total
+
+
+def test_the_witnesses_hold_the_rounding_and_say_so() -> None:
+    run = bp.step("3-2-2", quantize=4)
+    assert {step.kernel.name for step in held(run.trace).steps} & {"shifted", "quantized"} == {"shifted"}
+    plain = bp.step("3-2-2").trace
+    assert held(plain) is plain
+    assert {check.reason for check in run.check() if check.ref == "dW1"} == {"the rounding held fixed"}
+    assert {check.reason for check in bp.check("3-2-2")} == {""}
 
 
 @pytest.mark.parametrize(
@@ -102,4 +121,4 @@ def test_it_is_said(backprop: Run) -> None:
     assert "prune 0.5, quantize 4" in text
     assert "is pruned: it counts as 0" in text
     assert "pruned_W₁[o,i] = W₁[o,i]·mask_W₁[o,i]" in text
-    assert "grid_W₁[o,i] = pruned_W₁[o,i] + off_W₁[o,i]" in text
+    assert "grid_W₁[o,i] = round(pruned_W₁[o,i]/spacing_W₁)·spacing_W₁" in text

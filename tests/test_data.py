@@ -339,6 +339,8 @@ def test_pixels_are_divided_by_the_largest_and_a_constant_column_by_nothing() ->
     data = Dataset("d", "images", np.full((4, 2), 51, np.uint8), np.zeros(4, int))
     assert parts(data).train.x.max() == 1
     assert parts(data, normalize="none").train.x.max() == 51
+    grey = Dataset("d", "images", np.full((4, 2), 204, np.uint8), np.zeros(4, int))
+    assert parts(grey).train.x.max() == pytest.approx(204 / 255)  # as weights learnt from other images expect
     constant = Dataset("d", "table", np.array([[5.0, 0], [5, 2]]), np.zeros(2, int))
     np.testing.assert_array_equal(parts(constant).train.x, [[0, -1], [0, 1]])
     blank = Dataset("d", "images", np.zeros((4, 2), np.uint8), np.zeros(4, int))

@@ -1,7 +1,7 @@
 """Smaller networks: weights that are pruned count as 0, weights that are quantized lie on a grid.
 
-Neither is a layer of its own: the layers find `prunedW1` or `gridW1` where W1 was asked for. What is chosen stands on
-the tape as an operand, so that gradients, witnesses and replays need to know nothing of it.
+Neither is a layer of its own: the layers find `prunedW1` or `gridW1` where W1 was asked for. Which weights are pruned,
+and how fine the grid is, stands on the tape as an operand, so that gradients and replays need to know nothing of it.
 """
 
 from __future__ import annotations
@@ -39,12 +39,23 @@ def pruned_each_dW(dp: Any, mask: Any) -> Any:
 
 
 @kernel("q[o,i] = W[o,i] + off[o,i]")
-def quantized(W: Any, off: Any) -> Any:
-    """The weight on its grid. How far off it was is held fixed: the gradient goes straight through the rounding.
-
-    (The straight-through estimator: Bengio, Léonard & Courville 2013)
-    """
+def shifted(W: Any, off: Any) -> Any:
+    """A rounding as its gradient sees it: what it adds is held fixed."""
     return W + off
+
+
+@shifted.gradient("dW[o,i] = dq[o,i]")
+def shifted_dW(dq: Any) -> Any:
+    return dq
+
+
+@kernel("q[o,i] = round(W[o,i] / spacing) * spacing", held=shifted)
+def quantized(W: Any, spacing: Any) -> Any:
+    """The weight rounded to the nearest mark of a grid. The gradient goes straight through, as if nothing were rounded.
+
+    (The straight-through estimator: Bengio, Léonard & Courville 2013. The slope itself is 0 nearly everywhere.)
+    """
+    return np.round(W / spacing) * spacing
 
 
 @quantized.gradient("dW[o,i] = dq[o,i]")
@@ -53,9 +64,20 @@ def quantized_dW(dq: Any) -> Any:
 
 
 @kernel("q[o,k,u,v] = W[o,k,u,v] + off[o,k,u,v]")
-def quantized_each(W: Any, off: Any) -> Any:
+def shifted_each(W: Any, off: Any) -> Any:
     """The same for the windows of a convolution."""
     return W + off
+
+
+@shifted_each.gradient("dW[o,k,u,v] = dq[o,k,u,v]")
+def shifted_each_dW(dq: Any) -> Any:
+    return dq
+
+
+@kernel("q[o,k,u,v] = round(W[o,k,u,v] / spacing) * spacing", held=shifted_each)
+def quantized_each(W: Any, spacing: Any) -> Any:
+    """The same for the windows of a convolution."""
+    return np.round(W / spacing) * spacing
 
 
 @quantized_each.gradient("dW[o,k,u,v] = dq[o,k,u,v]")
@@ -65,8 +87,9 @@ def quantized_each_dW(dq: Any) -> Any:
 
 pruned.remark("mask[o,i] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
 pruned_each.remark("mask[o,k,u,v] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
-quantized.remark("abs(off[o,i]) > 0", "{W} is rounded to a grid; the gradient goes straight through.")
-quantized_each.remark("abs(off[o,k,u,v]) > 0", "{W} is rounded to a grid; the gradient goes straight through.")
+ROUNDED = "{W} is rounded to a grid; the gradient goes straight through."
+quantized.remark("abs(round(W[o,i] / spacing) * spacing - W[o,i]) > 0", ROUNDED)
+quantized_each.remark("abs(round(W[o,k,u,v] / spacing) * spacing - W[o,k,u,v]) > 0", ROUNDED)
 
 
 def prune(share: float, site: Site, name: str, ref: str) -> str:
@@ -95,8 +118,8 @@ def quantize(bits: int, site: Site, name: str, ref: str) -> str:
     if made in site.trace:
         return made
     spacing = abs(weights).max() / (2 ** (bits - 1) - 1) or 1.0
-    off = site.leaf(f"off{name}", np.round(weights / spacing) * spacing - weights)
-    return site.run(quantized if np.ndim(weights) == 2 else quantized_each, f"grid{name}", W=ref, off=off)
+    given = {"W": ref, "spacing": site.leaf(f"spacing{name}", spacing)}
+    return site.run(quantized if np.ndim(weights) == 2 else quantized_each, f"grid{name}", **given)
 
 
 TREATMENTS: Mapping[str, Callable[..., str]] = {"prune": prune, "quantize": quantize}

@@ -14,7 +14,7 @@ from backprop_cli.paths import Link, Path, Paths, Place, fused, paths, written_s
 from backprop_cli.render.blocks import Block, Fact, Formula, Gauge, Heading, Note, Tree, Worked
 from backprop_cli.render.proof import proof
 from backprop_cli.render.report import worked_out
-from backprop_cli.trace import Step, Trace, downstream
+from backprop_cli.trace import Step, Trace, downstream, held
 from backprop_cli.verdict import Check
 from backprop_cli.words import does, sentences
 
@@ -279,6 +279,8 @@ class Why:
         goal = self.trace.outcome
         changes = tr("the loss changes by") if "E" in self.trace else tr("{goal} changes by", goal=goal)
         yield Fact(changes, self._signed(self.truth))
+        if held(self.trace) is not self.trace and self.source not in ("x", "y"):
+            yield Note(tr("Weights are rounded: a small change may move none of them, and the gradient does not know."))
 
     def _number(self, value: object) -> str:
         return number(value, self.digits).text
