@@ -16,6 +16,9 @@ from backprop_cli.network import Network, Placed, Shape, for_rank, made
 from backprop_cli.spec import EXAMPLE, LARGEST, Word, read_net, read_word
 from backprop_cli.trace import Plan
 
+SAMPLES = 2
+"""So many samples a network is planned with; in a message they are called N."""
+
 
 def build(
     net: str,
@@ -36,7 +39,7 @@ def build(
         if read_word(name).name not in ACTIVATIONS:
             raise unknown("activation", read_word(name).name, ACTIVATIONS)
     shape, words = read_net(net, activation, last="softmax" if judge and judge.name == "ce" else "sigmoid")
-    plan, needs = Plan(x=np.broadcast_to(0.0, (2, *shape))), Needs()
+    plan, needs = Plan(x=np.broadcast_to(0.0, (SAMPLES, *shape))), Needs()
     layers, ref = _place(words, bias, plan, "x", needs)
     if treatments:
         needs, plan, ref = Needs(), Plan(x=plan["x"]), "x"
@@ -88,7 +91,8 @@ def _place(
             one = one._replace(number=_free(one, plan, ref))
             ref = one.run(plan, ref, needs, _half)
         except UsageError as error:
-            raise UsageError("layer {word}: {fault}", word=word, fault=error) from None
+            fault = f"{error}".replace(f"({SAMPLES}, ", "(N, ")
+            raise UsageError("layer {word}: {fault}", word=word, fault=fault) from None
         placed.append(one)
         return one.number
 

@@ -172,20 +172,19 @@ class Formula:
 
     def _fit(self, shapes: Mapping[str, tuple[int, ...]], sizes: dict[str, Any]) -> None:
         """The sizes of axes that occur in computed indices only, and the shapes that such indices must stay within."""
-        for entry in filter(computed, self.reads):
-            if (shape := shapes.get(entry.name)) is not None:
-                sizes[f"{entry.name}.shape"] = shape
-                for place, length in zip(entry.axes, shape, strict=True):
-                    for axis in letters(place):
-                        if axis not in sizes:
-                            sizes[axis] = fitting(place, axis, length, sizes)
-                            if sizes[axis] < 1:
-                                raise ShapeError(
-                                    "{formula}: {name} with shape {shape} is too small",
-                                    formula=self.text,
-                                    name=entry.name,
-                                    shape=shape,
-                                )
+        read = ((entry, shapes[entry.name]) for entry in filter(computed, self.reads) if entry.name in shapes)
+        for entry, shape in read:
+            sizes[f"{entry.name}.shape"] = shape
+            for place, length in zip(entry.axes, shape, strict=True):
+                for axis in filter(lambda axis: axis not in sizes, letters(place)):
+                    sizes[axis] = fitting(place, axis, length, sizes)
+                    if sizes[axis] < 1:
+                        raise ShapeError(
+                            "{name} with shape {shape} is smaller than the window that slides over it: {formula}",
+                            formula=self.text,
+                            name=entry.name,
+                            shape=shape,
+                        )
 
     def places(self, operand: str, index: Index, sizes: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
         """Every entry of `operand` that the target's entry at `index` reads: all z[n,j] for a softmax's a[n,o]."""

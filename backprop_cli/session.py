@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,10 @@ def begin(
     if set(asked.params) <= set(asked.frozen):
         raise UsageError("all parameters are frozen; leave some of them free to learn")
     if data is None and not own:
-        raise UsageError("{net} brings no samples: add --data digits or another, or --x and --y", net=asked.net)
+        name = problem if isinstance(problem, str) else asked.net
+        raise UsageError(
+            "{net} brings no samples: add --data {example}, or --x and --y", net=name, example=_data_for(asked)
+        )
     if data is None:
         data = Dataset(tr("the problem"), "points", asked.x, asked.y)
     elif isinstance(data, str):
@@ -65,6 +69,13 @@ def train(
     for _ in training.run():
         pass
     return training
+
+
+def _data_for(problem: Problem) -> str:
+    """Data that would suit a network."""
+    if problem.network.vocabulary:
+        return "book.txt"
+    return {64: "digits", 784: "mnist.npz", 3072: "cifar-10-batches-bin"}.get(prod(problem.network.input), "table.csv")
 
 
 def load_for_training(source: str | Mapping[str, Any] | None, **options: Any) -> tuple[Problem, bool]:

@@ -44,7 +44,7 @@ def cut(problem: Problem, count: int) -> Iterator[tuple[int, int]]:
     """The batch in `count` parts, as equal as can be. Raises UsageError if there are fewer samples than parts."""
     samples = len(problem.x)
     if count > samples:
-        raise UsageError("there are only {samples} to share out", samples=plural(samples, "sample"))
+        raise UsageError("{count} parts, but {samples} to share out", count=count, samples=plural(samples, "sample"))
     if problem.network.reduction == "sum" and problem.network.l2:
         raise UsageError("shared out, the penalty would be added once for each part; use --reduction mean")
     edges = [round(samples * at / count) for at in range(count + 1)]

@@ -36,7 +36,7 @@ def test_parts_are_as_equal_as_can_be_and_leave_nothing_out() -> None:
     assert [first for first, _ in edges[1:]] == [end for _, end in edges[:-1]]
     assert (edges[0][0], edges[-1][1]) == (0, 10)
     assert {end - first for first, end in edges} == {2, 3}
-    with pytest.raises(UsageError, match="only 3 samples"):
+    with pytest.raises(UsageError, match="4 parts, but 3 samples"):
         list(cut(batch(3), 4))
 
 

@@ -118,8 +118,8 @@ def train(**options: Any) -> None:
     finally:
         keep.now(training)
     report = bp.TrainingReport(training)
-    keep.finish(training, lambda: bp.curves_svg(report.curves()))
     if output.wants_json:
         output.document(lambda: bp.train_document(training, report))
     else:
         output.report(report.blocks(), f"backprop train {training.problem.net}")
+    keep.finish(training, lambda: bp.curves_svg(report.curves()))  # last, lest a full disk keep the report back

@@ -18,6 +18,8 @@ from backprop_cli.kernel import Kernel, Range, options_of, parameters_of, ranges
 from backprop_cli.trace import Step, Trace
 
 Put = Callable[..., str]
+IMAGE = 4
+"""How many axes images have: samples, channels, rows and columns."""
 Shape = tuple[int, ...]
 Start = float | Callable[[Mapping[str, Any]], Any]
 """What a value begins with: a number everywhere, or an array made of the parameters."""
@@ -206,6 +208,9 @@ def _one_kernel(kernels: tuple[Kernel, ...], site: Site, a: str, **given: Any) -
     kernel = next((kernel for kernel in kernels if _takes(kernel, len(shape))), None)
     if kernel is None:
         entry = next(entry for entry in kernels[0].formula.reads if entry.name == kernels[0].parameters[0])
+        if len(shape) == IMAGE and len(entry.axes) < IMAGE:
+            told = {"wanted": entry, "shape": shape}
+            raise UsageError("it takes {wanted}, not an image of shape {shape}; put a flatten before it", **told)
         raise UsageError("it takes {wanted}, but what comes in has shape {shape}", wanted=entry, shape=shape)
     sizes = {axis: size for axes, size in given.items() if axes not in kernel.options for axis in axes}
     formula, activation = kernel.formula, kernel.parameters[0]

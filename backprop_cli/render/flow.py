@@ -78,7 +78,7 @@ def _said(lengths: Sequence[Mapping[int, float]], digits: int) -> Iterator[Block
             )
         )
     else:
-        yield Note(tr("The gradients reach every layer: they neither vanish nor explode."))
+        yield Note(tr("On their way back the gradients neither vanish nor explode."))
 
 
 def _about(times: float) -> int:
