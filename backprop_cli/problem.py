@@ -30,7 +30,10 @@ DTYPES = {"float64": np.float64, "float32": np.float32}
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One step, ready to run. x is (N, inputs), y is (N, outputs); `step` counts from 1."""
+    """One step, ready to run. x is (N, inputs), y is (N, outputs); `step` counts from 1.
+
+    `used` says that the network runs as it is used, not trained: see `Network.forward`.
+    """
 
     net: str
     network: Network
@@ -43,6 +46,7 @@ class Problem:
     state: Mapping[str, Any]
     frozen: tuple[str, ...] = ()
     step: int = 1
+    used: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -70,6 +74,7 @@ class Problem:
             "step": self.step,
             "l2": network.l2,
             **network.treatments,
+            **({"eval": True} if self.used else {}),
             "frozen": list(self.frozen),
             "options": {name: value for name, value in self.numbers.items() if name != "lr"},
         }
@@ -100,11 +105,12 @@ class Problem:
             batch = tr("mean over {samples}", samples=batch) if mean else tr("sum over {samples}", samples=batch)
         more: dict[str, float] = {"l2": network.l2} if network.l2 else {}
         more |= network.treatments
+        batch = tr("{batch}, as used", batch=batch) if self.used else batch
         return tr(", ").join([batch, *(f"{name} {_short(value)}" for name, value in more.items())])
 
     def forward(self) -> Trace:
         """The forward pass and the loss, as training has them: what is random depends on the seed and the step."""
-        draw = np.random.default_rng((self.seed, self.step)).random
+        draw = None if self.used else np.random.default_rng((self.seed, self.step)).random
         return self.network.forward(self.params, self.x, self.y, draw, self.state)
 
     def run(self, wrt: Sequence[str] = ()) -> Trace:
@@ -115,7 +121,8 @@ class Problem:
         with np.errstate(all="ignore"):
             trace = self.forward()
             backward(trace, [*self.params, *wrt])
-            self.network.renew(trace)
+            if not self.used:
+                self.network.renew(trace)
             names = [name for name in self.params if name not in self.frozen]
             self.optimizer.update(trace, names, self.state, **self.numbers, t=self.step)
         for step in trace.steps:
@@ -194,7 +201,19 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     cast = DTYPES[dtype]
     params = {name: value.astype(cast) for name, value in params.items()}
     state = optimizer.start(params) | {name: value.astype(cast) for name, value in memory.items()}
-    return Problem(net, network, optimizer, numbers, seed, x.astype(cast), y.astype(cast), params, state, frozen)
+    return Problem(
+        net,
+        network,
+        optimizer,
+        numbers,
+        seed,
+        x.astype(cast),
+        y.astype(cast),
+        params,
+        state,
+        frozen,
+        used=bool(table.get("eval")),
+    )
 
 
 def _treatments(table: Mapping[str, Any]) -> dict[str, float]:

@@ -16,7 +16,7 @@ PRESETS = Path(__file__).parent / "presets"
 KEYS: dict[str, tuple[type, ...]] = {
     "net": (str,), "activation": (str, list), "bias": (bool,), "loss": (str,), "reduction": (str,), "l2": (int, float),
     "optimizer": (str,), "lr": (int, float), "frozen": (list,), "x": (), "y": (), "params": (dict, str),
-    "seed": (int,), "init": (str,), "dtype": (str,), "tiny": (bool,),
+    "seed": (int,), "init": (str,), "dtype": (str,), "tiny": (bool,), "eval": (bool,),
     "prune": (int, float), "quantize": (int,),
 }  # fmt: skip
 """Every key, and the types its value may have; x and y are looked at later."""

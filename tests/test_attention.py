@@ -92,7 +92,7 @@ def test_the_bias_of_the_keys_does_nothing() -> None:
     ("3x4 attention(heads=0)", "heads must be at least 1"),
     ("3x4 attention(heads=1.5)", "heads must be a whole number"),
     ("3x4 attention(causal=2)", "causal must be at least 0 and below 2"),
-    ("4 attention", "layer attention: it takes a[n,t,i], but what comes in has shape (2, 4)"),
+    ("4 attention", "layer attention: it takes a[n,t,i], but what comes in has shape (N, 4)"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused(net: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:

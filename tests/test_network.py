@@ -326,3 +326,14 @@ def test_a_new_layer_is_one_new_file(backprop: Run, tmp_path: Path) -> None:
 def test_too_many_sizes_are_said_to_be(net: str) -> None:
     with pytest.raises(UsageError, match=r"it takes [12] sizes?, as in"):
         build(net)
+
+
+def test_a_step_can_be_seen_as_the_network_is_used() -> None:
+    net, x = "2 dense3 batchnorm dropout(0.5) dense1", [[1, 2], [3, 4], [0, 1]]
+    trained, used = bp.step(net, x=x), bp.step(net, x=x, eval=True)
+    assert {"mask2", "running_mean2_new"} <= trained.trace.values.keys()
+    assert not {"mask2", "running_mean2_new"} & used.trace.values.keys()
+    np.testing.assert_allclose(used["xhat2"], used["z1"] / np.sqrt(1 + 1e-5))
+    assert {check.verdict for check in used.check()} == {"agree"}
+    assert used.problem.settings["eval"] is True
+    assert "as used" in used.problem.title

@@ -113,7 +113,7 @@ def test_a_weight_that_serves_two_kinds_of_step_still_gets_both_gradients() -> N
 
 
 def test_a_recurrent_layer_wants_a_sequence() -> None:
-    with pytest.raises(UsageError, match=r"layer gru: it takes a\[n,t,i\], but what comes in has shape \(\d, 3\)"):
+    with pytest.raises(UsageError, match=r"layer gru: it takes a\[n,t,i\], but what comes in has shape \(N, 3\)"):
         bp.step("3 gru4")
     with pytest.raises(UsageError, match="last must be"):
         bp.step("3x2 gru4(last=2) dense2 softmax")

@@ -130,6 +130,13 @@ network_options = all_of(
             metavar="BITS",
             help="Weights rounded to so many bits.",
         ),
+        option(
+            "--eval",
+            group=NETWORK,
+            is_flag=True,
+            default=None,
+            help="As the network is used, not trained: no dropout, batchnorm by what it remembers.",
+        ),
         option("--expr", group=NETWORK, metavar="TEXT", help="Instead of a network, an expression: 'f = (x + y) * z'."),
         option("--at", group=NETWORK, metavar="X=1,...", help="The values of the expression's variables."),
     ]
@@ -204,6 +211,7 @@ NETWORK_KEYS = (
     "frozen",
     "prune",
     "quantize",
+    "eval",
     "bias",
     "dtype",
     "tiny",

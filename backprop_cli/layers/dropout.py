@@ -18,6 +18,9 @@ def dropout_da(dkept: Any, mask: Any) -> Any:
     return dkept * mask
 
 
+dropout.remark("mask[...] == 0", "{a} is left out by chance in this step, and gets no gradient back.")
+
+
 @steps("dropout", weights=False)
 def put_dropout(site: Site, a: str, p: Annotated[float, Range(0)] = 0.5) -> str:
     """In training each number is left out with probability p, and the rest multiplied by 1/(1 − p), as in PyTorch.
