@@ -769,3 +769,11 @@ def test_bytes_are_divided_by_255_whatever_is_the_largest() -> None:
     images = np.full((20, 1, 2, 2), 200, np.uint8)
     training = begin("1x2x2 flatten dense2 softmax", Dataset("bytes", "images", images, np.arange(20) % 2), test=0.0)
     assert training.parts.train.x.max() == pytest.approx(200 / 255)
+
+
+def test_a_training_that_was_thrown_off_is_told_so() -> None:
+    rng = np.random.default_rng(0)
+    training = train("3 dense8 relu dense4 softmax", x=rng.normal(size=(40, 3)), y=rng.integers(0, 4, 40), lr=20.0, epochs=3)
+    notes = " ".join(block.text for block in TrainingReport(training).blocks() if isinstance(block, Note))
+    assert "far above guessing, 1.386" in notes
+    assert "hardly fell" not in notes

@@ -45,6 +45,8 @@ def why(address: str, **options: Any) -> int:
               backprop why z2[1] mazur --depth 3
 
     ADDRESS counts from 1: W1[2,3], z2[1], delta1[2], dW1[2,3], L; with several samples the sample comes first, z1[3;2].
+
+    With time steps, as in a gru, the step stands behind an @: h1@2[1].
     """
     network, output, shown = sort_out(options)
     run = bp.step(**network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from backprop_cli.training import Training
 
 MOST = 12
 """The most epochs that get a line; of more, so many are picked evenly."""
+WORSE = 3
+"""A loss so many times that of guessing was not met on the way down."""
 
 
 class TrainingReport:
@@ -117,7 +120,14 @@ class TrainingReport:
                     best=state.best_epoch,
                 )
             )
-        if count > 1 and last["loss"] > 0.99 * first["loss"]:
+        network = self.training.problem.network
+        guess = log(network.outputs) if network.loss.name == "ce" else inf
+        if last["loss"] > WORSE * guess:
+            told = {"loss": number(last["loss"], 4).text, "guess": number(guess, 4).text}
+            yield Note(
+                tr("A loss of {loss} is far above guessing, {guess}: steps were too large. Try a smaller --lr.", **told)
+            )
+        elif count > 1 and last["loss"] > 0.99 * first["loss"]:
             yield Note(tr("The loss hardly fell. Try another learning rate (--lr), or more epochs (--epochs)."))
 
     def _by_heart(self, best: int) -> bool:
