@@ -773,7 +773,8 @@ def test_bytes_are_divided_by_255_whatever_is_the_largest() -> None:
 
 def test_a_training_that_was_thrown_off_is_told_so() -> None:
     rng = np.random.default_rng(0)
-    training = train("3 dense8 relu dense4 softmax", x=rng.normal(size=(40, 3)), y=rng.integers(0, 4, 40), lr=20.0, epochs=3)
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 4, 40)
+    training = train("3 dense8 relu dense4 softmax", x=x, y=y, lr=20.0, epochs=3)
     notes = " ".join(block.text for block in TrainingReport(training).blocks() if isinstance(block, Note))
     assert "far above guessing, 1.386" in notes
     assert "hardly fell" not in notes
