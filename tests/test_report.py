@@ -328,3 +328,15 @@ def test_the_picture_is_an_svg_that_needs_no_network() -> None:
     assert "0.3775" in svg
     assert "font-face" not in svg
     assert not re.search(r"(href=|url\()[\"']?https?:", svg)
+
+
+def test_of_many_parameters_the_rule_is_worked_out_once() -> None:
+    run = bp.step("2-20-20-2-2", optimizer="adam")
+    update = shown(run).partition("UPDATE")[2]
+    assert update.count("lr·m̂") == 1
+    assert update.count("The other parameters go by the same rule") == 1
+    for name in ("W₂′", "b₃′", "W₄′"):
+        assert name in update
+    assert "m̂_W₂" not in update
+    few = shown(bp.step("2-2-2-2-2", optimizer="adam")).partition("UPDATE")[2]
+    assert few.count("lr·m̂") == 8

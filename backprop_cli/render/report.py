@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from backprop_cli import loops
+from backprop_cli.kernel import Kernel
 from backprop_cli.language import tr
 from backprop_cli.notation import Notation, number
 from backprop_cli.refs import layer_of
@@ -25,6 +26,8 @@ FEW = 8
 """Up to so many entries of a value are worked out one by one; of larger ones the first three."""
 WIDE, TALL = 16, 16
 """The most columns and rows of a matrix that is printed; larger ones are summarised."""
+MANY = 400
+"""Of a network with more parameters than these, the update is worked out for the first of its arrays only."""
 
 
 class View(NamedTuple):
@@ -130,12 +133,17 @@ class Report:
     def steps(self, phase: Phase) -> Iterator[Block]:
         """The steps of one phase, with a heading for each layer."""
         said: set[Block | None] = set()
+        rules: set[Kernel] = set()
         heading = ""
         for step in self.trace.of_phase(phase):
             if self.trivial(step) or not self._wanted(step.ref):
                 continue
             if not self.view.verbose and (alike := self.titles.alike(step)):
                 blocks: Iterable[Block] = [Note(tr("Time steps {first} to {last} go the same way.", **alike))]
+            elif phase == "update" and step.kernel in rules and self._of_many(step):
+                moved = step.ref.removesuffix("_new") in self.problem.params
+                same = Note(tr("The other parameters go by the same rule; -v works it out for each."))
+                blocks = [same, *self._all_at_once(step.ref)] if moved else []
             else:
                 if (title := self.titles.of(step)) not in ("", heading):
                     heading = title
@@ -145,8 +153,15 @@ class Report:
                 if not (isinstance(block, Note) and block in said):
                     yield block
                 said.add(block)
+            rules.add(step.kernel)
         if phase == "update":
             yield from self.frozen()
+
+    def _of_many(self, step: Step) -> bool:
+        """Whether an update belongs to one parameter of many, so that its rule need not be worked out once more."""
+        params = self.problem.params
+        many = sum(map(np.size, params.values())) > MANY
+        return many and not self.view.verbose and step.ref.removesuffix("_new").endswith(tuple(params))
 
     def step(self, step: Step) -> Iterator[Block]:
         """One step: its formula, entries worked out, all results, and what is to be said about them."""
