@@ -38,8 +38,6 @@ SMALL = 400
 """A network with at most so many parameters has every entry checked numerically during a step."""
 SAMPLE = 200
 """Of a larger one, so many entries of each gradient."""
-QUICK, PATIENT = 80, 2000
-"""How much algebra a step, and an exhaustive check, may ask for: units times their uses in the composed loss."""
 MOST_PATHS = 400
 """The most paths of one number that algebra is asked about, at a few hundredths of a second each."""
 
@@ -151,7 +149,7 @@ class Run:
 
             sympy = symbolic.Sympy(trace, symbolic.PATIENT if exhaustive else symbolic.QUICK)
             if sample is None:
-                sample = sympy.affordable(params, PATIENT if exhaustive else QUICK)
+                sample = sympy.affordable(params)
             yield from (_told(trace, sympy.check(name, sample)) for name in params)
 
     def why(self, address: str, digits: int = 6, most: int = 8, depth: int = 1) -> Why:
@@ -224,10 +222,10 @@ class Run:
 
 def _told(trace: Trace, check: Check) -> Check:
     """A check that says so, if its way to the loss leads through a rounding that was held fixed."""
-    reached = downstream(list(trace.of_phase("forward")), {check.ref.removeprefix("d")})
-    if check.verdict == "skipped" or not any(ref.startswith("off") for ref in trace.values if ref[3:] in reached):
+    shifted = {step.ref for step in trace.of_phase("forward") if "off" in step.operands}
+    if check.verdict == "skipped" or shifted.isdisjoint(downstream(trace.steps, {check.ref.removeprefix("d")})):
         return check
-    return check._replace(reason=tr("; ").join(filter(None, [check.reason, tr("the rounding held fixed")])))
+    return check.noting(tr("the rounding held fixed"))
 
 
 def step(problem: str | Mapping[str, Any] | None = None, **options: Any) -> Run:

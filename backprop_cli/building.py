@@ -126,8 +126,8 @@ def _half(shape: Shape) -> Any:
 
 def _is_sum(plan: Plan, ref: str) -> bool:
     """Whether a value is a weighted sum z, which wants an activation."""
-    made = plan.producer(ref)
-    return made is not None and made.kernel.target == "z" and ref[0] == "z"
+    step = plan.producer(ref)
+    return step is not None and step.kernel.target == "z" and ref[0] == "z"
 
 
 def _free(one: Placed, plan: Plan, ref: str) -> int:

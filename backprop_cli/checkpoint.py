@@ -24,9 +24,9 @@ from backprop_cli.training import State, Training
 ABOUT, BEST = "about", "best "
 """The name of the array that holds everything but arrays, as JSON; what stands before the names of the best values."""
 FREE = ("epochs",)
+"""What may be another number when a training goes on."""
 TO_THE_END = "cosine"
 """The schedule that depends on how many epochs there are to be; then they are not free either."""
-"""What may be another number when a training goes on."""
 
 
 def write_whole(path: str, write: Callable[[IO[bytes]], Any]) -> None:

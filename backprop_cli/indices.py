@@ -67,14 +67,15 @@ def computed(entry: Entry) -> bool:
 
 def inside(node: Reduce, at: Mapping[str, Any], sizes: Mapping[str, Any]) -> Mapping[str, Any]:
     """`sizes` without the places along a sum's axes where a factor is read outside its array and so is 0."""
+    if not (reading := list(filter(computed, _factors(node.body)))):
+        return sizes
     kept = dict(sizes)
-    for entry in _factors(node.body):
-        if computed(entry):
-            for place, length in zip(entry.axes, sizes[f"{entry.name}.shape"], strict=True):
-                free = set(letters(place)) - at.keys()
-                if len(free) == 1 and (axis := free.pop()) in node.axes:
-                    every = range(sizes[axis])
-                    kept[axis] = [here for here in every if 0 <= where(place, {**at, axis: here}, sizes) < length]
+    for entry in reading:
+        for place, length in zip(entry.axes, sizes[f"{entry.name}.shape"], strict=True):
+            free = set(letters(place)) - at.keys()
+            if len(free) == 1 and (axis := free.pop()) in node.axes:
+                every = range(sizes[axis])
+                kept[axis] = [here for here in every if 0 <= where(place, {**at, axis: here}, sizes) < length]
     return kept
 
 

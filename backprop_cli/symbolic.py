@@ -39,13 +39,18 @@ MOST_USES = 200
 
 
 class Most(NamedTuple):
-    """The most terms of the formulas that are computed for one entry: of a short loss, and of one cut short."""
+    """How much algebra may be asked for.
+
+    `short` and `cut` are the most terms of the formulas that are computed for one entry: of a short loss, and of one
+    cut short. `uses` is how often units may occur in all composed losses together before only a sample is checked.
+    """
 
     short: int
     cut: int
+    uses: int
 
 
-PATIENT, QUICK = Most(200_000, 2000), Most(20_000, 300)
+PATIENT, QUICK = Most(200_000, 2000, 2000), Most(20_000, 300, 80)
 """Seconds, for a check; and so that a step does not keep people waiting."""
 
 TIE = 1e-12
@@ -103,8 +108,7 @@ class Sympy:
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         check = judge(self.trace, f"d{ref}", "symbolic", entries, found, EXACT, partial(one_sided, self.trace, ref))
         if uses > MOST_USES:
-            reason = tr("composed step by step, as it is long")
-            check = check._replace(reason=tr("; ").join(filter(None, [check.reason, reason])))
+            check = check.noting(tr("composed step by step, as it is long"))
         if (
             check.verdict == "disagree"
             and self.tied
@@ -114,11 +118,12 @@ class Sympy:
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         return check
 
-    def affordable(self, refs: Collection[str], budget: int) -> int | None:
+    def affordable(self, refs: Collection[str]) -> int | None:
         """How many entries of each of `refs` can be checked: None, all of them, if the work is within the budget.
 
         Work is counted in units times their uses in the composed loss, a few milliseconds each, and in weights.
         """
+        budget = self.most.uses
         uses: dict[str, int] = {}
         for step in (step for ref in refs if self._work(ref) <= self.most.short for step in self._readers(ref)):
             uses[step.ref] = self._occurrences(step.ref)

@@ -64,6 +64,10 @@ class Check(NamedTuple):
     worst: Entry | None = None
     slopes: tuple[float, float] | None = None
 
+    def noting(self, more: str) -> Check:
+        """The same with something more to say of it."""
+        return self._replace(reason=tr("{facts}; {reason}", facts=self.reason, reason=more) if self.reason else more)
+
     @property
     def summary(self) -> str:
         """What was looked at, and how large the error is."""

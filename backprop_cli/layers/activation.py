@@ -1,7 +1,4 @@
-"""Activations bend each number by itself; without them a stack of layers is one straight line.
-
-Bodies go by e^(−|z|) where they can, which never overflows.
-"""
+"""Activations bend each number by itself; without them a stack of layers is one straight line."""
 
 from math import erf, pi, sqrt
 from typing import Any
@@ -10,8 +7,8 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 
-LARGEST = 700.0
-"""The exponential of more is infinite, and 1/(1 + it) is 0 already."""
+LARGEST = 709.0
+"""The exponential of more overflows, and that of a complex number would be no number; 1/(1 + it) is 1e-308 here."""
 
 
 @kernel("a[...] = z[...]")

@@ -99,14 +99,18 @@ class WhatIf:
     def forecast(self) -> float:
         """What the slopes promise for the loss."""
         return sum(
-            (self._slope(ref, place) or 0.0) * (value - float(self.trace.entry(ref, place)))
-            for ref, place, value in self.changes
+            (slope or 0.0) * (value - float(self.trace.entry(ref, place)))
+            for slope, (ref, place, value) in zip(self.slopes, self.changes, strict=True)
         )
 
-    def _slope(self, ref: str, place: tuple[int, ...]) -> float | None:
-        """The slope of the loss in one number; None if it is not asked for one, as the learning rate or a mask."""
-        whole = completed(self.trace, [ref])
-        return float(whole.entry(f"d{ref}", place)) if f"d{ref}" in whole else None
+    @cached_property
+    def slopes(self) -> list[float | None]:
+        """The slope of the loss in each number that is changed; None if it has none, as the learning rate or a mask."""
+        wholes = {ref: completed(self.trace, [ref]) for ref, _, _ in self.changes}
+        return [
+            float(wholes[ref].entry(f"d{ref}", place)) if f"d{ref}" in wholes[ref] else None
+            for ref, place, _ in self.changes
+        ]
 
     def _check(self) -> None:
         """Raises UsageError for changes that contradict each other, or what the loss takes for granted."""
@@ -259,7 +263,7 @@ class WhatIf:
             raise UsageError(
                 "L has no finite value everywhere from {low:g} to {high:g}; sweep a smaller range", low=low, high=high
             )
-        slope = self._slope(ref, place) or 0.0
+        slope = self.slopes[0] or 0.0
         tangent = tuple(loss + slope * (x - here) for x in xs)
         return Plot(
             self.notation.entry(ref, place),
@@ -277,7 +281,8 @@ class WhatIf:
         now, change = self._number(was + self.truth), self._number(self.truth)
         yield Fact(tr("was"), self._number(was), result=True)
         yield Fact(tr("now"), tr("{now}, a change of {change}", now=now, change=change), result=True)
-        flat = [self.notation.entry(ref, place) for ref, place, _ in self.changes if self._slope(ref, place) is None]
+        told = zip(self.changes, self.slopes, strict=True)
+        flat = [self.notation.entry(ref, place) for (ref, place, _), slope in told if slope is None]
         if flat and self.truth:
             yield Note(tr("Of {names} the loss has no slope, so nothing was promised.", names=listed(flat)))
             return
