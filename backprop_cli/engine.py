@@ -63,17 +63,17 @@ class Engine:
         if self.clip is not None:
             first = [*gradients, *carried]
             update = Program(_last_part(trace), [ref for ref in moved if ref not in carried])
-        step = Program(trace, [*first, "L", self.output])
+        step = Program(trace, [*first, "L", self.output], fixed=["dL"])
         after = [(ref.removesuffix("_new"), ref) for ref in moved]
         chances = {ref: np.shape(trace[ref]) for ref in step.leaves if ref in self.problem.network.needs.chances}
-        tape = Tape(step, update, Program(trace, gradients), chances, after)
+        tape = Tape(step, update, Program(trace, gradients, fixed=["dL"]), chances, after)
         self._tapes[len(x)] = tape
         return tape
 
     def step(self, values: Mapping[str, Any], x: Any, y: Any, lr: float, t: int) -> Taken:
-        """The step number `t` (from 1), from parameters and optimizer state in `values`."""
+        """The step number `t` (from 1), from parameters and optimizer state in `values`, under np.errstate."""
         tape = self._tapes.get(len(x)) or self.record(x, y)
-        given = {**values, "x": x, "y": y, "lr": lr, "t": t, **self._drawn(tape, t)}
+        given = {**values, "x": x, "y": y, "lr": np.asarray(lr, x.dtype), "t": t, **self._drawn(tape, t)}
         found = tape.step.run(given)
         loss, output = float(found["L"]), found[self.output]
         if tape.update and self.clip is not None:
@@ -81,12 +81,14 @@ class Engine:
             found |= tape.update.run({**given, **clipped(gradients, self.clip)})
         return Taken({**values, **{ref: found[new] for ref, new in tape.moved}}, loss, output)
 
+    @np.errstate(all="ignore")
     def gradient_norms(self, values: Mapping[str, Any], x: Any, y: Any, t: int) -> dict[str, float]:
         """How long the gradient of each parameter is, before clipping: the root of the sum of squares."""
         tape = self._tapes.get(len(x)) or self.record(x, y)
         found = tape.gradients.run({**values, "x": x, "y": y, **self._drawn(tape, t)})
         return {name: float(np.linalg.norm(found[f"d{name}"])) for name in self.moving}
 
+    @np.errstate(all="ignore")
     def evaluate(self, values: Mapping[str, Any], part: Part) -> tuple[float, Any]:
         """The loss of a part of the data, and the network's outputs; nothing random happens here."""
         total, outputs = 0.0, []
@@ -103,11 +105,11 @@ class Engine:
         """What the loss of a batch counts in a mean over samples: a sum counts once."""
         return size if self.problem.network.reduction == "mean" else 1
 
+    @np.errstate(all="ignore")
     def fault(self, values: Mapping[str, Any], x: Any, y: Any) -> str:
         """The first value that is no number any more, from the inputs to the loss, and where it belongs."""
         params = {name: values[name] for name in self.problem.params}
-        with np.errstate(all="ignore"):
-            trace = self.problem.network.forward(params, x, y, state=values)
+        trace = self.problem.network.forward(params, x, y, state=values)
         ref = next((ref for ref, value in trace.values.items() if not np.isfinite(value).all()), "L")
         number = layer_of(ref)
         if ref in params:

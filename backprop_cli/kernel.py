@@ -2,7 +2,7 @@
 
     @kernel("z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]")
     def dense(a, W, b):
-        return a @ W.T + b
+        return a.dot(W.T) + b
 
     @dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
     def dW(dz, a):

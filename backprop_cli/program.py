@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from backprop_cli.trace import Step, Trace
 
 
 class Program:
-    """The steps of a tape that lead to the values in `wanted`, in order."""
+    """The steps of a tape that lead to the values in `wanted`, in order.
 
-    def __init__(self, trace: Trace, wanted: Collection[str]) -> None:
+    What the formulas make of the values in `fixed` alone is taken from the tape, and not computed again.
+    """
+
+    def __init__(self, trace: Trace, wanted: Collection[str], fixed: Collection[str] = ()) -> None:
         needed, steps = set(wanted), []
+        known = _settled(trace, fixed)
         for step in reversed(trace.steps):
-            if step.ref in needed:
+            if step.ref in needed and step.ref not in known:
                 steps.append(step)
                 needed |= set(_takes(step))
         made = {step.ref for step in steps}
@@ -30,10 +32,20 @@ class Program:
         self._function = _compiled(steps[::-1], tuple(self.leaves), self.wanted)
 
     def run(self, changed: Mapping[str, Any]) -> dict[str, Any]:
-        """The wanted values, had the leaves in `changed` been different. Shapes as on the tape, batch size too."""
-        values = {**self.leaves, **changed}
-        with np.errstate(all="ignore"):
-            return dict(zip(self.wanted, self._function(values), strict=True))
+        """The wanted values, had the leaves in `changed` been different. Shapes as on the tape, batch size too.
+
+        NumPy warns of overflow unless the caller says np.errstate, once for many runs.
+        """
+        return dict(zip(self.wanted, self._function({**self.leaves, **changed}), strict=True))
+
+
+def _settled(trace: Trace, fixed: Collection[str]) -> set[str]:
+    """What follows from `fixed` alone. A step reads what its formula speaks of; its body may take more, for a shape."""
+    known = set(fixed)
+    for step in trace.steps:
+        if all(step.operands[name] in known for name in step.kernel.formula.operands):
+            known.add(step.ref)
+    return known
 
 
 def _compiled(

@@ -120,6 +120,7 @@ class Training:
         loss, outputs = self.engine.evaluate(values or self.values, part)
         return Judged(loss, outputs, float(np.mean(self.guess(outputs) == self.truth(part))) if self.guess else None)
 
+    @np.errstate(all="ignore")
     def _epoch(self, tell: Callable[[int, float], None]) -> None:
         """Every sample once, in an order of the epoch's own."""
         before, number = self.state, len(self.state.history) + 1

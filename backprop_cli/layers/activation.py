@@ -25,7 +25,7 @@ def identity_dz(da: Any) -> Any:
 @kernel("a[...] = 1 / (1 + exp(-z[...]))")
 def sigmoid(z: Any) -> Any:
     """Squashes any number into (0, 1)."""
-    return 1 / (1 + np.exp(np.minimum(-z, LARGEST)))
+    return 1 / (1 + _exp(-z))
 
 
 @sigmoid.gradient("dz[...] = da[...] * a[...] * (1 - a[...])")
@@ -36,7 +36,7 @@ def sigmoid_dz(da: Any, a: Any) -> Any:
 @sigmoid_dz.fused(sigmoid)
 def sigmoid_dz_from_z(da: Any, a: Any, z: Any) -> Any:
     # 1 − a has few digits left where a is all but 1; the sigmoid of −z is the same, and has all of them
-    return da * a / (1 + np.exp(np.minimum(z, LARGEST)))
+    return da * a / (1 + _exp(z))
 
 
 sigmoid.gradients["z"] = sigmoid_dz_from_z
@@ -139,6 +139,11 @@ def softplus(z: Any) -> Any:
 @softplus.gradient("dz[...] = da[...] / (1 + exp(-z[...]))")
 def softplus_dz(da: Any, z: Any) -> Any:
     return da * sigmoid.body(z)
+
+
+def _exp(z: Any) -> Any:
+    """e^z, or ∞; of complex numbers only as much as still is a number."""
+    return np.exp(np.minimum(z, LARGEST) if z.dtype.kind == "c" else z)
 
 
 def _exp_minus_abs(z: Any) -> Any:

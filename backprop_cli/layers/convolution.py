@@ -2,7 +2,7 @@
 
 What the windows see is copied out, and then it is one product of matrices. Copying is quick if it goes in long runs. So
 with many channels the bodies see an image with its channels last: what a window sees of one row is one run. With few
-channels it is the other way round: what one weight of the window sees in a row of windows is one run.
+channels it is the other way round: what one weight of the window sees along a row of the image is one run.
 """
 
 from collections.abc import Iterator
@@ -17,6 +17,8 @@ from backprop_cli.layers.layer import layer
 
 Stride = Annotated[int, Range(1)]
 Pad = Annotated[int, Range(0)]
+CACHE = 2**19
+"""So many numbers are worked on at a time."""
 
 
 @layer("conv", sizes="o", window="uv")
@@ -24,7 +26,7 @@ Pad = Annotated[int, Range(0)]
 def conv2d(a: Any, W: Any, b: Any, stride: Stride = 1, pad: Pad = 0) -> Any:
     """a (N, K, H, W), W (O, K, U, V), b (O,) give z (N, O, R, S), as PyTorch's Conv2d lays them out."""
     if _few_channels(a, W, stride, pad):
-        return _one_image_after_the_other(a, W, stride, pad) + b[:, None, None]
+        return _row_by_row(a, W, b, stride, pad)
     seen = _windows(a, W.shape[2:], stride, pad)
     weights = W.transpose(2, 3, 1, 0).reshape(-1, W.shape[0])
     z = seen.reshape(-1, len(weights)) @ weights + b
@@ -35,8 +37,7 @@ def conv2d(a: Any, W: Any, b: Any, stride: Stride = 1, pad: Pad = 0) -> Any:
 def conv2d_dW(dz: Any, a: Any, W: Any, stride: int, pad: int) -> Any:
     out, channels, rows, columns = W.shape
     if _few_channels(a, W, stride, pad):
-        each = zip(dz.reshape(-1, out, dz.shape[-2] * dz.shape[-1]), _images(a, W, stride, pad), strict=True)
-        return sum(one @ seen.T for one, seen in each).reshape(W.shape)
+        return _row_by_row_dW(dz, a, W, stride, pad)
     seen = _windows(a, (rows, columns), stride, pad).reshape(-1, rows * columns * channels)
     gradient = _channels_last(dz).reshape(-1, out).T @ seen
     return gradient.reshape(out, rows, columns, channels).transpose(0, 3, 1, 2)
@@ -67,29 +68,51 @@ def _few_channels(a: Any, W: Any, stride: int, pad: int) -> bool:
     return channels * columns < (a.shape[-1] + 2 * pad - columns) // stride + 1
 
 
-def _one_image_after_the_other(a: Any, W: Any, stride: int, pad: int) -> Any:
-    """The weighted sums without the bias: for each image a product of (O, K·U·V) and (K·U·V, R·S)."""
-    rows, columns = (
-        (size + 2 * pad - width) // stride + 1 for size, width in zip(a.shape[-2:], W.shape[2:], strict=True)
-    )
-    weights, shape = W.reshape(len(W), -1), (*a.shape[:-3], len(W), rows, columns)
-    z = np.empty((prod(a.shape[:-3]), len(W), rows * columns), np.result_type(a, W))
-    for one, seen in zip(z, _images(a, W, stride, pad), strict=True):
-        np.matmul(weights, seen, out=one)
-    return z.reshape(shape)
+def _row_by_row(a: Any, W: Any, b: Any, stride: int, pad: int) -> Any:
+    """Each row of the window meets each row of the images; the sums of these, shifted, are z.
+
+    A product of (U·O, K·V) and (K·V, H·S) an image; a whole window would take U times the copying.
+    """
+    out, _, height, _ = W.shape
+    rows, columns = ((size + 2 * pad - of) // stride + 1 for size, of in zip(a.shape[-2:], W.shape[2:], strict=True))
+    weights = W.transpose(2, 0, 1, 3).reshape(height * out, -1)
+    z = np.empty((prod(a.shape[:-3]), out, rows, columns), np.result_type(a, W, b))
+    for part, seen in _rows(a, W, stride, pad):
+        met = (weights @ seen).reshape(len(seen), height, out, -1, columns)
+        z[part] = b[:, None, None]
+        for u in range(height):
+            z[part] += met[:, u, :, u : u + stride * rows : stride]
+    return z.reshape(*a.shape[:-3], *z.shape[1:])
 
 
-def _images(a: Any, W: Any, stride: int, pad: int) -> Iterator[Any]:
-    """For each image what each weight of the window sees, place by place: (K·U·V, R·S). The next one overwrites it."""
+def _row_by_row_dW(dz: Any, a: Any, W: Any, stride: int, pad: int) -> Any:
+    """The way back: each row of the window gets dz, shifted to the rows that it met."""
+    out, channels, height, width = W.shape
+    *_, rows, columns = dz.shape
+    images = dz.reshape(-1, out, rows, columns)
+    gradient = np.zeros((height * out, channels * width), np.result_type(dz, a))
+    for part, seen in _rows(a, W, stride, pad):
+        met = np.zeros((len(seen), height, out, a.shape[-2] + 2 * pad, columns), dz.dtype)
+        for u in range(height):
+            met[:, u, :, u : u + stride * rows : stride] = images[part]
+        gradient += (met.reshape(len(seen), height * out, -1) @ seen.mT).sum(0)
+    return gradient.reshape(height, out, channels, width).transpose(1, 2, 0, 3)
+
+
+def _rows(a: Any, W: Any, stride: int, pad: int) -> Iterator[tuple[slice, Any]]:
+    """What each weight of a window's row sees along the rows of images: (N, K·V, H·S). The next few overwrite it."""
     images = a.reshape(-1, *a.shape[-3:])
     if pad:
         images = np.pad(images, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
-    seen = sliding_window_view(images, W.shape[2:], (-2, -1))[:, :, ::stride, ::stride].transpose(0, 1, 4, 5, 2, 3)
-    copied = np.empty(seen.shape[1:], a.dtype)
-    flat = copied.reshape(prod(seen.shape[1:4]), -1)
-    for image in seen:
-        copied[...] = image
-        yield flat
+    seen = sliding_window_view(images, W.shape[-1], -1)[..., ::stride, :].transpose(0, 1, 4, 2, 3)
+    _, channels, width, height, columns = seen.shape
+    few = max(1, CACHE // (height * columns * (channels * width + len(W) * W.shape[2])))
+    copied = np.empty((min(few, len(images)), *seen.shape[1:]), a.dtype)
+    for start in range(0, len(images), few):
+        part = slice(start, start + few)
+        some = copied[: len(seen[part])]
+        some[...] = seen[part]
+        yield part, some.reshape(len(some), channels * width, height * columns)
 
 
 def _windows(a: Any, size: tuple[int, ...], stride: int, pad: int) -> Any:

@@ -10,7 +10,7 @@ from backprop_cli.layers.layer import layer
 @kernel("z[n,o] = sum[i](W[o,i] * a[n,i]) + b[o]")
 def dense(a: Any, W: Any, b: Any) -> Any:
     """a (N, I), W (O, I), b (O,) give z (N, O), as PyTorch's Linear lays them out."""
-    return a @ W.T + b
+    return a.dot(W.T) + b
 
 
 @dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
@@ -25,7 +25,7 @@ def db(dz: Any) -> Any:
 
 @dense.gradient("da[n,i] = sum[o](dz[n,o] * W[o,i])")
 def da(dz: Any, W: Any) -> Any:
-    return dz @ W
+    return dz.dot(W)
 
 
 da.remark(

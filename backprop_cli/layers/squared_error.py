@@ -6,13 +6,15 @@ declares the gradient of the target y as well: an autoencoder's target is its ow
 
 from typing import Any
 
+import numpy as np
+
 from backprop_cli.kernel import kernel
 
 
 @kernel("E[n] = mean[o]((a[n,o] - y[n,o])**2)")
 def mse(a: Any, y: Any) -> Any:
     """Mean of the squared errors over the outputs (PyTorch, Keras)."""
-    return ((a - y) ** 2).mean(-1)
+    return _squares(a - y) / a.shape[-1]
 
 
 @mse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o]) / size[o]")
@@ -28,7 +30,7 @@ def mse_dy(dE: Any, a: Any, y: Any) -> Any:
 @kernel("E[n] = sum[o]((a[n,o] - y[n,o])**2)")
 def sse(a: Any, y: Any) -> Any:
     """Sum of the squared errors over the outputs."""
-    return ((a - y) ** 2).sum(-1)
+    return _squares(a - y)
 
 
 @sse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o])")
@@ -44,7 +46,7 @@ def sse_dy(dE: Any, a: Any, y: Any) -> Any:
 @kernel("E[n] = sum[o]((a[n,o] - y[n,o])**2) / 2")
 def half_sse(a: Any, y: Any) -> Any:
     """Half the sum of the squared errors: the half cancels the 2 of the derivative (most textbooks)."""
-    return ((a - y) ** 2).sum(-1) / 2
+    return _squares(a - y) / 2
 
 
 @half_sse.gradient("da[n,o] = dE[n] * (a[n,o] - y[n,o])")
@@ -55,3 +57,8 @@ def half_sse_da(dE: Any, a: Any, y: Any) -> Any:
 @half_sse.gradient("dy[n,o] = dE[n] * (y[n,o] - a[n,o])")
 def half_sse_dy(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * (y - a)
+
+
+def _squares(error: Any) -> Any:
+    """The sum of the squares over the last axis. (vecdot conjugates what it is given first.)"""
+    return np.vecdot(error.conj(), error)
