@@ -106,7 +106,7 @@ def parts_of(text: str) -> list[str]:
 
 
 def apart(text: str, parts: Callable[[str], bool]) -> list[str]:
-    """A text in pieces, cut at the characters that part them; inside brackets none does."""
+    """A text in pieces, cut at the characters that part them; inside brackets none does. Raises UsageError."""
     depth, pieces = 0, [""]
     for character in text:
         depth += (character == "(") - (character == ")")
@@ -114,6 +114,12 @@ def apart(text: str, parts: Callable[[str], bool]) -> list[str]:
             pieces.append("")
         else:
             pieces[-1] += character
+        if depth < 0:
+            break
+    if depth > 0:
+        raise UsageError("{text!r}: a bracket is not closed", text=text.strip())
+    if depth < 0:
+        raise UsageError("{text!r}: a bracket is closed that was not opened", text=text.strip())
     return pieces
 
 

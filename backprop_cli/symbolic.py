@@ -96,8 +96,8 @@ class Sympy:
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         if self.digits > MOST_DIGITS:
             reason = tr(
-                "values this large would take {count:,} digits; the other witnesses have no such limit",
-                count=self.digits,
+                "values of this size would take more than {count:,} digits; the other witnesses have no such limit",
+                count=MOST_DIGITS,
             )
             return skipped(self.trace, f"d{ref}", "symbolic", reason)
         entries = choose(np.shape(self.trace[ref]), which)

@@ -213,25 +213,25 @@ def test_every_node_is_drawn_with_its_operation_and_told_once(text: str) -> None
     assert len(told) == len({line.partition(":")[0] for line in told})
 
 
-def test_every_command_takes_an_expression(backprop: Run) -> None:
+def test_every_command_takes_an_expression(here: Run) -> None:
     expression = ["--expr", "f = (x + y) * z", "--at", "x=-2,y=5,z=-4"]
-    step = backprop("step", *expression).stdout.decode()
+    step = here("step", *expression).stdout.decode()
     assert "∂f/∂x = ∂f/∂v₁" in step
     assert "All witnesses agree on 3 gradients" in step
-    assert "FROM x TO f: 1 path" in backprop("why", "x", *expression).stdout.decode()
-    assert "Raising v₁ lowers f." in backprop("why", "v1", *expression).stdout.decode()
-    assert "f −12 −8 4" in " ".join(backprop("whatif", "x=-3", *expression).stdout.decode().split())
-    assert json.loads(backprop("whatif", "x=-3", *expression, "--json").stdout)["loss"]["change"] == 4
-    document = json.loads(backprop("step", *expression, "--json").stdout)
+    assert "FROM x TO f: 1 path" in here("why", "x", *expression).stdout.decode()
+    assert "Raising v₁ lowers f." in here("why", "v1", *expression).stdout.decode()
+    assert "f −12 −8 4" in " ".join(here("whatif", "x=-3", *expression).stdout.decode().split())
+    assert json.loads(here("whatif", "x=-3", *expression, "--json").stdout)["loss"]["change"] == 4
+    document = json.loads(here("step", *expression, "--json").stdout)
     assert document["gradients"] == {"x": -4.0, "y": -4.0, "z": 3.0}
     assert document["problem"] == {"expr": "f = (x + y) * z", "at": {"x": -2.0, "y": 5.0, "z": -4.0}}
-    assert backprop("check", *expression).returncode == 0
-    assert b"def multiply(p, q):" in backprop("step", *expression, "--show", "loops").stdout
-    played = backprop("play", *expression, stdin=b"n\nset z=1\nundo\nq\n").stdout.decode()
+    assert here("check", *expression).returncode == 0
+    assert b"def multiply(p, q):" in here("step", *expression, "--show", "loops").stdout
+    played = here("play", *expression, stdin=b"n\nset z=1\nundo\nq\n").stdout.decode()
     assert "z was −4 and is 1 now." in played
     assert "f goes from −12 to 3." in played
     assert "Taken back; f is −12 again." in played
-    assert backprop("step", *expression, "--plain").stdout.isascii()
-    assert backprop("step", *expression, "--steps", "3").returncode == 2
-    assert backprop("step", "mazur", *expression).returncode == 2
-    assert backprop("step", "--at", "x=1").returncode == 2
+    assert here("step", *expression, "--plain").stdout.isascii()
+    assert here("step", *expression, "--steps", "3").returncode == 2
+    assert here("step", "mazur", *expression).returncode == 2
+    assert here("step", "--at", "x=1").returncode == 2

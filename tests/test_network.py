@@ -85,7 +85,7 @@ def test_what_stands_in_brackets_counts_as_layers() -> None:
     "4 residual dense2": "its brackets hold the layers",
     "4 residual() dense2": "its brackets hold the layers",
     "4 residual(dens4)": "unknown layer 'dens'; did you mean dense",
-    "4 residual(dense4": "cannot read 'residual(dense4'",
+    "4 residual(dense4": "a bracket is not closed",
     "4 dropout(1.5) dense2": "from 0 to 1, not 1.5",
     "4 dropout(-1) dense2": "p must be at least 0",
     "4 positional dense2": "it takes a[n,t,o], but what comes in has shape",

@@ -224,7 +224,7 @@ def test_enter_skips_a_question_and_shows_the_number() -> None:
     assert not session.prediction or not session.prediction.score
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 500), st.sampled_from(["sigmoid", "tanh", "relu", "softmax"]), st.sampled_from(["mse", "huber"]))
 def test_every_sign_argument_ends_with_the_right_sign(seed: int, activation: str, loss: str) -> None:
     run = bp.step("2-3-2", seed=seed, activation=[activation], loss=loss, optimizer="adam")
@@ -261,7 +261,7 @@ def test_nothing_that_is_typed_raises_or_loses_the_place(lines: list[str], predi
             break
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(expressions(), st.booleans(), st.sampled_from(["f", "E"]))
 def test_nothing_that_is_asked_about_an_expression_raises(text: str, predict: bool, name: str) -> None:
     try:

@@ -342,22 +342,22 @@ def test_plain_mode_is_ascii() -> None:
     assert lowest == f"lowest: W2[2,1] = 1 gives L = {bp.step('mazur').replay('L', W2=weights):.6g}"
 
 
-def test_the_command_in_all_its_forms(backprop: Run, tmp_path: Path) -> None:
-    found = backprop("whatif", "W2[2,1]=-0.5", "mazur", "--sweep", "-4:4:81")
+def test_the_command_in_all_its_forms(here: Run, tmp_path: Path) -> None:
+    found = here("whatif", "W2[2,1]=-0.5", "mazur", "--sweep", "-4:4:81")
     assert found.returncode == 0
     assert "◆ at present" in found.stdout.decode()
-    document = json.loads(backprop("whatif", "W2[2,1]=-1/2", "mazur", "--sweep", "0:1:3", "--json").stdout)
+    document = json.loads(here("whatif", "W2[2,1]=-1/2", "mazur", "--sweep", "0:1:3", "--json").stdout)
     assert document["schema"] == "backprop.whatif/1"
     assert document["loss"]["change"] == pytest.approx(document["loss"]["now"] - document["loss"]["was"])
     assert document["moved"][0] == {"address": "W2[2,1]", "was": 0.5, "now": -0.5}
     assert document["sweep"]["x"] == [0, 0.5, 1]
     assert document["sweep"]["new"] == [-0.5, pytest.approx(document["loss"]["now"])]
-    quiet = backprop("whatif", "W2[2,1]=-0.5", "mazur", "-q").stdout.decode()
+    quiet = here("whatif", "W2[2,1]=-0.5", "mazur", "-q").stdout.decode()
     assert quiet == "was: 0.298371\nnow: 0.331641, a change of 0.0332704\n"
-    assert backprop("whatif", "W1[1,1]=1", "mazur", "--sweep", "-1:1:9", "-o", "loss.svg").returncode == 0
+    assert here("whatif", "W1[1,1]=1", "mazur", "--sweep", "-1:1:9", "-o", "loss.svg").returncode == 0
     assert (tmp_path / "loss.svg").read_text().startswith("<svg")
-    assert backprop("whatif", "W1[1,1]=1", "--net", "2-2-1", "x[1]=0").returncode == 0
-    assert backprop("whatif", "mazur").returncode == 2
+    assert here("whatif", "W1[1,1]=1", "--net", "2-2-1", "x[1]=0").returncode == 0
+    assert here("whatif", "mazur").returncode == 2
 
 
 def test_where_there_is_no_slope_none_is_invented() -> None:

@@ -420,18 +420,18 @@ def test_nothing_is_wider_than_the_screen(width: int) -> None:
         assert max(map(cell_len, text.splitlines())) <= width
 
 
-def test_the_command_shows_checks_and_gives_json(backprop: Run) -> None:
-    found = backprop("why", "W1[1,1]", "mazur")
+def test_the_command_shows_checks_and_gives_json(here: Run) -> None:
+    found = here("why", "W1[1,1]", "mazur")
     assert found.returncode == 0
     assert "All witnesses agree on 1 gradient" in found.stdout.decode()
-    document = json.loads(backprop("why", "delta1[2]", "mazur", "--json").stdout)
+    document = json.loads(here("why", "delta1[2]", "mazur", "--json").stdout)
     assert document["schema"] == "backprop.why/1"
     assert document["address"] == "dz1[2]"
     assert document["paths"]["count"] == 2
     assert document["paths"]["total"] == pytest.approx(document["paths"]["engine"])
     assert [check["verdict"] for check in document["checks"]] == ["agree"] * 3
-    assert backprop("why", "W1", "mazur").returncode == 2
-    assert b"ask about one entry, such as W1[1,1]" in backprop("why", "W1", "mazur").stderr
-    assert json.loads(backprop("why", "L", "mazur", "--json").stdout)["paths"] is None
-    quiet = backprop("why", "W1[1,1]", "mazur", "-q", "--no-check").stdout.decode()
+    assert here("why", "W1", "mazur").returncode == 2
+    assert b"ask about one entry, such as W1[1,1]" in here("why", "W1", "mazur").stderr
+    assert json.loads(here("why", "L", "mazur", "--json").stdout)["paths"] is None
+    quiet = here("why", "W1[1,1]", "mazur", "-q", "--no-check").stdout.decode()
     assert quiet == "W₁[1,1]: 0.15\n"

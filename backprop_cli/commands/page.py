@@ -13,8 +13,8 @@ from backprop_cli.lines import cells, columns, fold, terminal_width
 
 WIDEST = 78
 EXAMPLES = later("Examples"), later("Example")
-TYPES = later("integer"), later("integer range"), later("float"), later("float range")
-"""What Click calls the numbers that an option takes."""
+TYPES = {"integer": later("whole number"), "float": later("number")}
+"""What Click calls the numbers that an option takes, and what we do; a range goes by the same name."""
 
 
 class Page(click.HelpFormatter):
@@ -70,7 +70,7 @@ class GroupedOption(click.Option):
         return tr(super().make_metavar(ctx))
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        english, self.type.name = self.type.name, tr(self.type.name)
+        english, self.type.name = self.type.name, tr(TYPES.get(self.type.name.partition(" ")[0], self.type.name))
         try:
             return super().type_cast_value(ctx, value)
         finally:
