@@ -154,8 +154,8 @@ def _read_safetensors(path: str) -> dict[str, Any]:
         if not 8 < start <= len(content):
             raise ValueError("a header that is longer than the file")
         header = json.loads(content[8:start])
-        header.pop("__metadata__", None)
-        tensors = {}
+        told = header.pop("__metadata__", {})
+        tensors = {name: np.array(json.loads(told[name]), float) for name in ("x_shift", "x_scale") if name in told}
         for name, entry in header.items():
             first, last = entry["data_offsets"]
             if not 0 <= first <= last <= len(content) - start:

@@ -122,7 +122,7 @@ class Engine:
             return {}
         draw = np.random.default_rng((self.problem.seed, t)).random
         make = self.problem.network.needs.chances
-        return {ref: make[ref](draw(shape)) for ref, shape in tape.chances.items()}
+        return {ref: make[ref](draw(shape)).astype(self.problem.x.dtype) for ref, shape in tape.chances.items()}
 
 
 def clipped(gradients: Mapping[str, Any], longest: float) -> Mapping[str, Any]:

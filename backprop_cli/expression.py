@@ -73,6 +73,11 @@ class Expression:
         return ()
 
     @property
+    def scaled(self) -> bool:
+        """Its variables are what they are."""
+        return False
+
+    @property
     def title(self) -> str:
         """The expression in one line."""
         return self.text

@@ -72,7 +72,7 @@ class Keep:
     def finish(self, training: Training, picture: Callable[[], str]) -> None:
         """Write the parameters and the curves."""
         if self.save:
-            weights.save_weights(self.save, training.problem, training.values)
+            weights.save_weights(self.save, training.problem, training.values, training.parts.scaling)
         if self.plot:
             svg = picture().encode()
             checkpoint.write_whole(self.plot, lambda file: file.write(svg))

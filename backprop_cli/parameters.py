@@ -17,6 +17,9 @@ from backprop_cli.refs import layer_of
 
 Values = dict[str, Any]
 INITS = ("nice", "xavier", "he")
+SCALING = "x_"
+"""How the names begin, in a file of parameters, of what inputs are brought to scale by: x_shift and x_scale."""
+SCALED = ("shift", "scale")
 
 
 def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
@@ -38,25 +41,26 @@ def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
     return rng.uniform(-bound, bound, shape) if init == "xavier" else rng.normal(0, sqrt(2 / inputs), shape)
 
 
-def parameters(
-    network: Network, given: Any, init: str, rng: np.random.Generator
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def parameters(network: Network, given: Any, init: str, rng: np.random.Generator) -> tuple[Values, Values, Values]:
     """Every parameter, and what layers remember: the given ones; of the others parameters are drawn.
 
-    `given` is a table, or the path of a file. A parameter drawn does not depend on which are given.
+    `given` is a table, or the path of a file. A parameter drawn does not depend on which are given. The third table is
+    `shift` and `scale` of the inputs, if the parameters were trained with such and the file says so.
     """
     shapes, starts = network.shapes, network.needs.starts
     params = {
         name: np.full(shape, starts[name]) if name in starts else draw(init, shape, rng)
         for name, shape in shapes.items()
     }
+    scaling = {}
     if isinstance(given, str):
         tensors = arrays.read_tensors(given)
+        scaling = {name: tensors.pop(f"{SCALING}{name}") for name in SCALED if f"{SCALING}{name}" in tensors}
         given = from_torch(network, tensors) or _named_in_order(network, tensors, given)
     known = {**shapes, **{name: network.needs.memory[name][0] for name in remembered(network)}}
     found = {name: _shaped(value, name, known) for name, value in given.items()}
     params |= {name: value for name, value in found.items() if name in shapes}
-    return params, {name: found.get(name, value) for name, value in network.memory(params).items()}
+    return params, {name: found.get(name, value) for name, value in network.memory(params).items()}, scaling
 
 
 def _shaped(value: Any, name: str, shapes: Mapping[str, tuple[int, ...]]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.building import build
-from backprop_cli.errors import UsageError, unknown
+from backprop_cli.errors import ShapeError, UsageError, unknown
 from backprop_cli.language import plural, tr
 from backprop_cli.layers.compression import TREATMENTS
 from backprop_cli.network import Network
@@ -32,7 +32,8 @@ DTYPES = {"float64": np.float64, "float32": np.float32}
 class Problem:
     """One step, ready to run. x is (N, inputs), y is (N, outputs); `step` counts from 1.
 
-    `used` says that the network runs as it is used, not trained: see `Network.forward`.
+    `used` says that the network runs as it is used, not trained: see `Network.forward`. `scaled` says that x was
+    brought to the scale of the training from which the parameters come.
     """
 
     net: str
@@ -47,6 +48,7 @@ class Problem:
     frozen: tuple[str, ...] = ()
     step: int = 1
     used: bool = False
+    scaled: bool = False
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -194,8 +196,10 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
     if seed < 0:
         raise UsageError("seed = {seed}: expected a whole number that is not negative", seed=seed)
     rng = np.random.default_rng(seed)
-    params, memory = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
+    params, memory, scaling = parameters(network, table.get("params", {}), table.get("init", "nice"), rng)
     x, y = samples(network, table.get("x"), table.get("y"), rng)
+    if scaling and table.get("x") is not None:
+        x = _scaled(x, scaling, str(table["params"]))
 
     frozen = tuple(dict.fromkeys(part for name in table.get("frozen", ()) for part in _named(str(name), params)))
     cast = DTYPES[dtype]
@@ -213,7 +217,22 @@ def _assemble(table: Mapping[str, Any]) -> Problem:
         state,
         frozen,
         used=bool(table.get("eval")),
+        scaled=bool(scaling) and table.get("x") is not None,
     )
+
+
+def _scaled(x: Any, scaling: Mapping[str, Any], path: str) -> Any:
+    """The inputs as they were for the training that the parameters come from. Raises ShapeError."""
+    shift, scale = (np.asarray(scaling.get(name, default), float) for name, default in (("shift", 0), ("scale", 1)))
+    if not all(part.shape in ((), x.shape[1:]) for part in (shift, scale)):
+        raise ShapeError(
+            "{path}: x_shift has shape {shift} and x_scale {scale}, but an input has {needed}",
+            path=path,
+            shift=shift.shape,
+            scale=scale.shape,
+            needed=x.shape[1:],
+        )
+    return (x - shift) / scale
 
 
 def _treatments(table: Mapping[str, Any]) -> dict[str, float]:

@@ -35,14 +35,14 @@ def _array(value: Any, name: str) -> Any:
 def _shaped(array: Any, shape: tuple[int, ...], name: str, numbers: str) -> Any:
     """One sample or several, as (N, *shape). A flat list is one sample, or many if each is a single number.
 
-    Rows of as many numbers as the shape has are taken for it: an image may come as 784 numbers.
+    As many numbers as the shape has are taken for it: an image may come as 784 numbers, and go into a dense layer.
     """
     size = prod(shape)
     if array.shape == shape and not (array.ndim == 1 and size == 1):
         array = array[None]
     if array.ndim < 2:
         array = array.reshape(-1, 1) if size == 1 else array.reshape(1, -1)
-    if array.ndim == 2 and array.shape[1] == size:
+    if array.ndim >= 2 and prod(array.shape[1:]) == size:
         array = array.reshape(-1, *shape)
     if array.shape[1:] != shape:
         raise ShapeError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from time import perf_counter
@@ -17,6 +17,9 @@ from backprop_cli.errors import UsageError
 from backprop_cli.fitting import Part
 from backprop_cli.problem import Problem
 from backprop_cli.schedules import Moment, read_schedule
+
+LOOKS = 8
+"""In so many steps of an epoch, evenly apart, the lengths of the gradients are taken, and the mean is told."""
 
 Record = dict[str, Any]
 """One epoch: its number, the steps so far, lr, losses, accuracies, gradient norms, seconds per step."""
@@ -83,6 +86,12 @@ class Training:
         return -(-len(self.parts.train) // self.recipe.batch)
 
     @property
+    def _looks(self) -> set[int]:
+        """The steps of an epoch, from 1, at which the gradients are looked at: those of whole batches only."""
+        whole = max(1, len(self.parts.train) // self.recipe.batch)
+        return set(np.linspace(1, whole, min(LOOKS, whole)).astype(int).tolist())
+
+    @property
     def title(self) -> str:
         """The problem in one line, with a batch of the data."""
         x, y = self.parts.train.at(np.arange(min(self.recipe.batch, len(self.parts.train))))
@@ -126,10 +135,14 @@ class Training:
         before, number = self.state, len(self.state.history) + 1
         rng = np.random.default_rng((self.problem.seed, number))
         values, step, lr, losses = before.values, before.step, 0.0, before.losses
-        total, right, begun = 0.0, 0, perf_counter()
+        total, right, begun, looking, norms = 0.0, 0, perf_counter(), 0.0, []
         for x, y in self._batches(rng):
             lr = self._lr(step, losses)
             step += 1
+            if step - before.step in self._looks:
+                looked = perf_counter()
+                norms.append(self.engine.gradient_norms(values, x, y, step))
+                looking += perf_counter() - looked
             taken = self.engine.step(values, x, y, lr, step)
             if not isfinite(taken.loss):
                 raise self._fault(values, x, y, step, number, lr)
@@ -137,14 +150,13 @@ class Training:
             right += self._right(taken.output, y)
             values = taken.values
             tell(step, taken.loss)
-        seconds = (perf_counter() - begun) / self.steps
+        seconds = (perf_counter() - begun - looking) / self.steps
         if not all(np.isfinite(values[name]).all() for name in self.problem.params):
             raise self._fault(values, x, y, step, number, lr)
         record: Record = {"epoch": number, "steps": step, "lr": lr, "loss": total / len(self.parts.train)}
         if self.guess:
             record["accuracy"] = right / guesses(self.parts.train)
-        record |= self._watched(values)
-        record |= {"gradient_norms": self.engine.gradient_norms(values, x, y, step), "seconds_per_step": seconds}
+        record |= {**self._watched(values), "gradient_norms": _mean(norms), "seconds_per_step": seconds}
         after = State(values, (*before.history, record), before.best)
         best = self.recipe.patience is not None and after.best_epoch == number
         self.state = after._replace(best=values) if best else after
@@ -189,6 +201,11 @@ class Training:
             fault=self.engine.fault(values, x, y),
             lr=lr,
         )
+
+
+def _mean(norms: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of several looks at the lengths of the gradients."""
+    return {name: float(np.mean([each[name] for each in norms])) for name in norms[0]}
 
 
 def guesser(problem: Problem, part: Part) -> Callable[[Any], Any] | None:

@@ -96,7 +96,7 @@ def test_quantized_weights_are_rounded_anew_in_every_step() -> None:
 
 def test_a_pruned_network_is_trained_and_saved_with_its_zeros(tmp_path: Path) -> None:
     training = train("xor", epochs=20, prune=0.5)
-    save_weights(str(tmp_path / "w.npz"), training.problem, training.values)
+    save_weights(str(tmp_path / "w.npz"), training.problem, training.values, training.parts.scaling)
     with np.load(tmp_path / "w.npz") as saved:
         assert (saved["W1"] == 0).sum() == 4
         assert sorted(saved) == ["W1", "W2", "b1", "b2"]

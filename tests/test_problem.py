@@ -100,7 +100,7 @@ BAD_NETS = {
     "3 dense": "needs a size",
     "3 dense4 relu tanh": "two activations in a row",
     "3 dense-4": "cannot read 'dense-4'",
-    "3 dense4(": "cannot read",
+    "3 dense4(": "a bracket is not closed",
     "3 relu5": "an activation has no size",
     "3 dense4 leaky_relu(alhpa=1)": "unknown option of leaky_relu 'alhpa'; did you mean alpha",
     "3 dense4 leaky_relu(1, 2)": "takes alpha; it was given 2 numbers",

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import log10, sqrt
 from typing import Any
 
-import numpy as np
-
 from backprop_cli.language import tr
 from backprop_cli.notation import number
 from backprop_cli.refs import layer_of
@@ -16,7 +14,7 @@ from backprop_cli.render.blocks import Block, Gauge, Note
 FAR = 100
 """A gradient so many times shorter in the first layer than in the last has vanished; so many times longer, exploded."""
 TINY = 1e-12
-"""Below this, how much shorter is of no interest."""
+"""Below this, how much longer is of no interest."""
 DECADES = 6
 """A bar is empty for a gradient so many powers of ten below the longest."""
 
@@ -44,36 +42,41 @@ def flow(history: Sequence[dict[str, Any]], digits: int) -> Iterator[Block]:
 
 
 def _said(lengths: Sequence[Mapping[int, float]], digits: int) -> Iterator[Block]:
-    """Vanishing, exploding, or all well: by the first layer's share of the last one's gradient, in the middle epoch."""
-    first, *_, last = lengths[0]
-    dead = [layer for layer in lengths[0] if all(each[layer] == 0 for each in lengths)]
-    if dead and any(each[last] for each in lengths):
+    """Vanishing, exploding, or all well: by the first layer's share of the last one's gradient, in the last epoch."""
+    now = lengths[-1]
+    first, *_, last = now
+    told = {"first": first, "last": last}
+    if not any(now.values()):
         yield Note(
             tr(
-                "No gradient reaches layer {number}: all units after it are switched off, by a ReLU below 0 or by "
-                "dropout. Try another seed, smaller weights, or leaky_relu.",
+                "All gradients are 0: nothing is learnt any more. Either every loss is 0, or units are switched off or "
+                "saturated; then try a smaller learning rate, smaller weights or another seed."
+            )
+        )
+    elif dead := [layer for layer, length in now.items() if length == 0 and now[last]]:
+        yield Note(
+            tr(
+                "No gradient reaches layer {number}: units after it are switched off or saturated (a ReLU below 0, a "
+                "sigmoid or tanh far from 0), or left out. Try a smaller learning rate, smaller weights or another "
+                "seed.",
                 number=dead[-1],
             )
         )
-        return
-    ratios = [each[first] / each[last] for each in lengths if each[last] > 0]
-    ratio = float(np.median(ratios)) if ratios else 1.0
-    told = {"first": first, "last": last}
-    if ratio < 1 / FAR:
+    elif now[first] * FAR < now[last]:
         yield Note(
             tr(
                 "Vanishing gradients: in layer {first} they are {times:,} times shorter than in layer {last}, so it "
                 "hardly learns. Try relu, --init he, fewer layers, a residual or a normalization.",
-                times=_about(1 / max(ratio, TINY)),
+                times=_about(now[last] / now[first]),
                 **told,
             )
         )
-    elif ratio > FAR:
+    elif now[first] > FAR * now[last]:
         yield Note(
             tr(
                 "Exploding gradients: in layer {first} they are {times:,} times longer than in layer {last}. "
                 "Try smaller weights to start with (--init xavier), or --clip 1.",
-                times=_about(min(ratio, 1 / TINY)),
+                times=_about(now[first] / max(now[last], TINY)),
                 **told,
             )
         )

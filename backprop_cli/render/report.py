@@ -57,6 +57,8 @@ class Asked(Protocol):
     def settings(self) -> dict[str, Any]: ...
     @property
     def words(self) -> Mapping[int, Sequence[str]]: ...
+    @property
+    def scaled(self) -> bool: ...
 
 
 class Report:
@@ -92,6 +94,8 @@ class Report:
         """The conventions, and the problem in one line."""
         yield Fact(tr("Conventions"), conventions() if "E" in self.trace else self._meaning())
         yield Fact(tr("Problem"), self.problem.title)
+        if self.problem.scaled:
+            yield Fact(tr("Inputs"), tr("brought to scale as for the training that the parameters come from"))
 
     def _meaning(self) -> str:
         """What the names in an expression's report stand for."""

@@ -39,7 +39,7 @@ class TrainingReport:
         if len(self.history) > 1:
             yield Heading(tr("CURVES"))
             yield from self.curves()
-        yield Heading(tr("GRADIENTS (LENGTH IN THE LAST EPOCH)"))
+        yield Heading(tr("GRADIENTS (MEAN LENGTH IN THE LAST EPOCH; BARS ARE LOGARITHMIC)"))
         yield from flow(self.history, self.digits)
         yield Heading(tr("RESULT"))
         yield from self.result.blocks()
