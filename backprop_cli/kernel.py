@@ -67,6 +67,7 @@ class Kernel:
     joint: dict[str, Joint] = field(default_factory=dict)
     takes: tuple[str, ...] = ()
     held: Kernel | None = None
+    mistakes: list[Mistake] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.formula}>"
@@ -140,6 +141,14 @@ class Kernel:
         left = self.formula.text.partition("=")[0]
         self.remarks.append(Remark(Formula(f"{left}= {condition}"), text))
 
+    def mistake(self, code: str, rule: str, text: str) -> None:
+        """Declare a typical mistake: the `rule` (a formula's right side) by which people compute it, and what to say.
+
+        The rule may also speak of what stands around: of the step that a gradient belongs to, and of those before it.
+        """
+        left = self.formula.text.partition("=")[0]
+        self.mistakes.append(Mistake(code, Formula(f"{left}= {rule}"), text))
+
 
 def parameters_of(body: Body) -> tuple[str, ...]:
     """What a function takes, in order."""
@@ -176,6 +185,14 @@ class Remark(NamedTuple):
     """A sentence worth saying when the numbers are such."""
 
     condition: Formula
+    text: str
+
+
+class Mistake(NamedTuple):
+    """A wrong rule that people use, under the name that graders know it by."""
+
+    code: str
+    rule: Formula
     text: str
 
 

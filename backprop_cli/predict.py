@@ -63,9 +63,7 @@ class Question:
         return (self._sign, self._size, self._digits)[self.stage](typed)
 
     def _sign(self, typed: str) -> tuple[bool, str]:
-        signs = {**dict.fromkeys(POSITIVE, "+"), **dict.fromkeys(NEGATIVE, "−"), **dict.fromkeys(NOTHING, "0")}
-        given = signs.get(unicodedata.normalize("NFKC", typed).lower()) or sign_of(read_number(typed))
-        return given == sign_of(self.truth), sign_argument(self.notation, self.step, self.place)
+        return read_sign(typed) == sign_of(self.truth), sign_argument(self.notation, self.step, self.place)
 
     def _size(self, typed: str) -> tuple[bool, str]:
         given, size = abs(read_number(typed)), math.log10(abs(self.truth))
@@ -83,6 +81,12 @@ class Question:
             error = tr("exact")
         told = {"given": number(given).text, "truth": number(self.truth).text, "error": error}
         return off <= CLOSE, tr("you said {given}, it is {truth} ({error})", **told)
+
+
+def read_sign(typed: str) -> str:
+    """`+`, `−` or `0`, given as a sign, a word or a number. Raises UsageError if it is none."""
+    signs = {**dict.fromkeys(POSITIVE, "+"), **dict.fromkeys(NEGATIVE, "−"), **dict.fromkeys(NOTHING, "0")}
+    return signs.get(unicodedata.normalize("NFKC", typed).strip().lower()) or sign_of(read_number(typed))
 
 
 class Prediction:

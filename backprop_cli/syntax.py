@@ -18,6 +18,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -114,6 +115,7 @@ def walk(node: Node) -> Iterator[Node]:
             yield from chain.from_iterable(walk(place) for place in axes if not isinstance(place, str))
 
 
+@cache
 def parse(text: str) -> tuple[Entry, Node, dict[str, str]]:
     """The two sides of a formula, and the axes whose size is the number of that name. Raises FormulaError."""
     bounds: dict[str, str] = {}

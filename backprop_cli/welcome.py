@@ -10,8 +10,11 @@ COMMANDS = {
     "whatif": "Change a number and see what moves.",
     "train": "Train a network on data, and tell how it went.",
     "play": "Step through a training step: forward, back, why, predict.",
+    "lesson": "Learn it, a lesson at a time, with questions.",
+    "review": "What was learnt, asked again when it is due.",
+    "progress": "What was answered so far: show, export, import, reset.",
     "doctor": "Report on this installation and this terminal.",
-    "help": "Help: commands, networks, layers, training, exit-codes, completion.",
+    "help": "Help on commands, networks, layers, training, lessons and more.",
 }
 """Every command and what it does, in a line."""
 
@@ -26,6 +29,7 @@ Try these:
   backprop why W1[1,1] mazur         one gradient, path by path, in words
   backprop check --net 784-128-10    every gradient of a large one, checked
   backprop train xor --epochs 500    a network that learns XOR from nothing
+  backprop lesson next               learn it, a lesson at a time
 
 Commands:
 {commands}
@@ -120,6 +124,23 @@ Variants of images, for --augment; several in a row:
 
 Weight decay: --l2 0.0001, or --optimizer 'adamw(weight_decay=0.01)'.
 Fine-tuning: --params weights.npz --frozen layer1-2
+""",
+    "lessons": """\
+Lessons:
+  backprop lesson            the list, and how each stands
+  backprop lesson next       the first that is not done, where it was left
+  backprop lesson 4          one of them; by number, name or folder
+  backprop review            what is due again, with fresh numbers
+  backprop progress          what was answered; export, import, reset
+  backprop lesson notes 4    a lesson with your own answers, as Markdown
+
+In a lesson: an answer, h (hint), show, why ADDRESS, new, or ? for more.
+
+Lessons of your own, a folder each:
+  backprop lesson new my-course/010-first
+  backprop lesson preview my-course/010-first --from z --seed 9 --lang zh
+  backprop lesson check my-course --strict
+  backprop lesson my-course/010-first
 """,
     "completion": """\
 Completion of commands and options with the Tab key:

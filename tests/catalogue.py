@@ -21,6 +21,7 @@ from babel.messages.pofile import read_po, write_po
 from backprop_cli import play, predict, welcome
 from backprop_cli.cli import backprop as group
 from backprop_cli.commands.page import paragraphs
+from backprop_cli.course import player
 from backprop_cli.layers import KERNELS
 from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.trace import PHASES, added
@@ -85,6 +86,7 @@ def tables() -> dict[str, Iterable[str]]:
         "commands": list(help_texts()),
         "layers, optimizers": list(kernel_texts()),
         "layers/elementary.py": [kernel.name.replace("_", " ") for kernel in KERNELS.values() if kernel.target == "s"],
+        "course/player.py": [*player.HELP, *player.HELP.values()],
         "play.py": [*play.HELP, *play.HELP.values()],
         "predict.py": predict.STAGES,
         "trace.py": PHASES,
@@ -127,6 +129,7 @@ def kernel_texts() -> Iterator[str]:
             seen.add(id(kernel))
             yield kernel.doc
             yield from (remark.text for remark in kernel.remarks)
+            yield from (mistake.text for mistake in kernel.mistakes)
             todo += [found for found in (*kernel.gradients.values(), kernel.plain, kernel.inner) if found]
 
 

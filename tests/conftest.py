@@ -6,15 +6,19 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pexpect
+import pyte
 import pytest
 
 from backprop_cli import cli
 from backprop_cli.language import current, speak, wanted
 
 os.environ["BACKPROP_LANG"] = "en"  # whoever runs the tests may have another
+os.environ["BACKPROP_HOME"] = tempfile.mkdtemp()  # what they have learnt is none of the tests' business
 ROOT = Path(__file__).parent.parent
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -27,7 +31,13 @@ def backprop(tmp_path: Path) -> Run:
         *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
-        settings = {"PYTHONUTF8": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "80", **(env or {})}
+        settings = {
+            "PYTHONUTF8": "1",
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+            "BACKPROP_HOME": str(tmp_path / "home"),
+        }
+        settings |= env or {}
         command = [sys.executable, "-m", "backprop_cli", *arguments]
         return subprocess.run(command, capture_output=True, input=stdin, env=kept | settings, cwd=tmp_path, timeout=120)
 
@@ -41,7 +51,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(
         *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
     ) -> subprocess.CompletedProcess[bytes]:
-        settings = {"COLUMNS": "80", "BACKPROP_LANG": "en", "PATH": os.environ["PATH"], **(env or {})}
+        settings = {"COLUMNS": "80", "BACKPROP_LANG": "en", "PATH": os.environ["PATH"]}
+        settings |= {"BACKPROP_HOME": str(tmp_path / "home"), **(env or {})}
         encoding, _, errors = settings.get("PYTHONIOENCODING", "utf-8").partition(":")
         given, shown, said = (
             io.TextIOWrapper(io.BytesIO(content), encoding, errors or None) for content in (stdin, b"", b"")
@@ -64,3 +75,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return subprocess.CompletedProcess(arguments, code, out, err)
 
     return run
+
+
+def spawn(columns: int, *arguments: str, **more: str) -> tuple[pexpect.spawn, pyte.Screen]:
+    """The program at a terminal of 24 lines, and a screen that shows what it would show."""
+    env = {"TERM": "xterm", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin", **more}
+    command = ["-m", "backprop_cli", *arguments]
+    child = pexpect.spawn(sys.executable, command, env=env, dimensions=(24, columns), encoding="utf-8", timeout=30)
+    return child, pyte.Screen(columns, 24)

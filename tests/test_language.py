@@ -95,7 +95,7 @@ def test_what_is_compiled_is_what_is_written() -> None:
 PROSE = re.compile(r"[a-z]{2,},? [a-z]{2,}")
 CODE = re.compile(r"^backprop |[<=]|\n|^(bold|italic) | in range\(|Object arrays|has no attribute|is no index")
 """What is for machines: titles of pictures, formulas, SVG, source code, styles."""
-PASSED_ON = {*catalogue.TRANSLATED, "unknown", "plural", "remark", "ValueError", "FormulaError"}
+PASSED_ON = {*catalogue.TRANSLATED, "unknown", "plural", "remark", "mistake", "ValueError", "FormulaError"}
 TABLES = {"PAGE", "COMMANDS", "TOPICS", "HELP", "ROUNDED", "CONVENTIONS", "ENGLISH"}
 
 
@@ -210,7 +210,7 @@ ALSO = """
     ascii xterm mean sum norm max min exp ln log sqrt erf inf sigma beta eps alpha delta rho mu da db dx dy dz df
     dv sgd lr dense float article json toml csv npy npz safetensors svg linear logits swish mnist-mlp
     nice xavier he symbolic both loops symbols numbers auto always never forward backward update
-    go set undo list next back quit new ok
+    go set undo list next back quit new ok preview notes export import reset from my-course
     digits none unit standard samples noise share every factor floor patience pixels bin txt book mnist ubyte
     batches cifar classes zr zu zn
 """
@@ -268,6 +268,10 @@ RUNS = [
     "train xor --epochs 4",
     "train 2-3-2 --activation tanh,softmax --data blobs(120,classes=2) --epochs 3 --validation 0.2 --schedule cosine",
     "train 2-3-2 --activation tanh,softmax --data moons(60) --epochs 3 --clip 1 --plain",
+    "lesson",
+    "lesson check 010-one-neuron",
+    "review",
+    "progress",
     "doctor",
     "doctor --plain",
     *(f"{command} --help" for command in COMMANDS),

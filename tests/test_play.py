@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import unicodedata
 from collections.abc import Iterable
 
@@ -11,7 +10,7 @@ import numpy as np
 import pexpect
 import pyte
 import pytest
-from conftest import ROOT, Run
+from conftest import Run, spawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_expression import expressions
@@ -314,14 +313,6 @@ def test_plain_mode(backprop: Run) -> None:
     found = backprop("play", "mazur", "--plain", stdin=b"n\nwhy\nq\n")
     assert found.stdout.isascii()
     assert b"z1[1] = 0.15*0.05 + 0.2*0.1 + 0.35 = 0.3775" in found.stdout
-
-
-def spawn(columns: int, *arguments: str) -> tuple[pexpect.spawn, pyte.Screen]:
-    """The program at a terminal of 24 lines, and a screen that shows what it would show."""
-    env = {"TERM": "xterm", "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": "/usr/bin:/bin"}
-    command = ["-m", "backprop_cli", *arguments]
-    child = pexpect.spawn(sys.executable, command, env=env, dimensions=(24, columns), encoding="utf-8", timeout=30)
-    return child, pyte.Screen(columns, 24)
 
 
 @pytest.mark.parametrize("columns", [80, 40])

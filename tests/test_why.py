@@ -127,7 +127,7 @@ def test_path_products_sum_to_the_gradient(
     run = bp.step("-".join(map(str, sizes)), activation=names, x=x, seed=seed, **options)
     for ref in [*run.problem.params, "z1"]:
         place = tuple(size - 1 for size in run[ref].shape)
-        found = paths(run.trace, ref, place, most=10_000)
+        found = paths(run.trace, ref, place, most=100_000)
         assert found.number == len(found.largest)
         engine = float(run[f"d{ref}"][place])
         scale = sum(abs(path.product) for path in found.largest)

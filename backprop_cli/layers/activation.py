@@ -40,6 +40,24 @@ def sigmoid_dz_from_z(da: Any, a: Any, z: Any) -> Any:
 
 
 sigmoid.gradients["z"] = sigmoid_dz_from_z
+sigmoid.mistake("no_activation", "z[...]", "That is z itself; the sigmoid is missing.")
+sigmoid.mistake("double_activation", "1 / (1 + exp(-1 / (1 + exp(-z[...]))))", "The sigmoid was taken twice.")
+sigmoid_dz_from_z.mistake("no_sigma_prime", "da[...]", "The slope of the sigmoid, a(1 − a), is missing as a factor.")
+sigmoid_dz_from_z.mistake("f_for_fprime", "da[...] * a[...]", "That has a as a factor, not the slope a(1 − a).")
+sigmoid_dz_from_z.mistake(
+    "wrong_fprime", "da[...] * (1 - a[...])", "That has 1 − a as a factor, not the slope a(1 − a)."
+)
+sigmoid_dz_from_z.mistake(
+    "wrong_fprime", "da[...] * (1 - a[...]**2)", "1 − a² is the slope of tanh; here it is a(1 − a)."
+)
+sigmoid_dz_from_z.mistake(
+    "z_in_sigma_prime", "da[...] * z[...] * (1 - z[...])", "The slope a(1 − a) has z where a belongs."
+)
+sigmoid_dz_from_z.mistake(
+    "sigma_prime_of_a",
+    "da[...] / (1 + exp(-a[...])) * (1 - 1 / (1 + exp(-a[...])))",
+    "The slope was taken at a; it belongs at z, where it is a(1 − a).",
+)
 sigmoid.remark("a[...] * (1 - a[...]) < 0.01", "{a} is saturated: its slope a(1 − a) is under 0.01.")
 
 
@@ -62,6 +80,12 @@ def tanh_dz_from_z(da: Any, z: Any) -> Any:
 
 
 tanh.gradients["z"] = tanh_dz_from_z
+tanh.mistake("no_activation", "z[...]", "That is z itself; tanh is missing.")
+tanh_dz_from_z.mistake("no_sigma_prime", "da[...]", "The slope of tanh, 1 − a², is missing as a factor.")
+tanh_dz_from_z.mistake(
+    "wrong_fprime", "da[...] * a[...] * (1 - a[...])", "a(1 − a) is the slope of the sigmoid; here it is 1 − a²."
+)
+tanh_dz_from_z.mistake("z_in_sigma_prime", "da[...] * (1 - z[...]**2)", "The slope 1 − a² has z where a belongs.")
 tanh.remark("1 - a[...]**2 < 0.01", "{a} is saturated: its slope 1 − a² is under 0.01.")
 
 
@@ -76,6 +100,9 @@ def relu_dz(da: Any, z: Any) -> Any:
     return da * (z > 0)
 
 
+relu.mistake("no_activation", "z[...]", "That is z itself; ReLU lets nothing negative through.")
+relu_dz.mistake("no_sigma_prime", "da[...]", "This unit is off: its slope is 0, and so nothing passes.")
+relu_dz.mistake("relu_times_z", "da[...] * max(z[...], 0)", "The slope of ReLU is 1 or 0, not z.")
 relu.remark("z[...] < 0", "{z} is negative, so ReLU outputs 0: this unit is off and passes no gradient back.")
 relu.remark(
     "(z[...] >= 0) * (z[...] <= 0)", "{z} sits on the kink of ReLU: slope 0 to the left, 1 to the right; 0 is used."

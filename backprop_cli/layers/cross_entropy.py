@@ -37,6 +37,10 @@ def sigmoid_bce(z: Any, y: Any) -> Any:
     return (softplus.body(z) - y * z).mean(-1)
 
 
+sigmoid_bce.mistake("bce_one_sided", "-mean[o](y[n,o] * log(a[n,o]))", "The second term, of 1 − y, is missing.")
+sigmoid_bce.mistake(
+    "missing_minus", "mean[o](y[n,o] * log(a[n,o]) + (1 - y[n,o]) * log(1 - a[n,o]))", "The minus in front is missing."
+)
 sigmoid_bce.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
 
 
@@ -44,6 +48,13 @@ sigmoid_bce.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
 def sigmoid_bce_dz(dE: Any, a: Any, y: Any) -> Any:
     """σ′ does not appear: ∂L/∂a has a(1 − a) below the line, and the slope σ′ = a(1 − a) cancels it."""
     return dE[..., None] * (a - y) / a.shape[-1]
+
+
+sigmoid_bce_dz.mistake(
+    "extra_sigma_prime",
+    "dE[n] * (a[n,o] - y[n,o]) * a[n,o] * (1 - a[n,o]) / size[o]",
+    "With a cross-entropy the slope of the sigmoid cancels; it is a factor too many here.",
+)
 
 
 @sigmoid_bce.gradient("dy[n,o] = -dE[n] * z[n,o] / size[o]")
@@ -73,6 +84,10 @@ def sigmoid_bce_sum(z: Any, y: Any) -> Any:
     return (softplus.body(z) - y * z).sum(-1)
 
 
+sigmoid_bce_sum.mistake("bce_one_sided", "-sum[o](y[n,o] * log(a[n,o]))", "The second term, of 1 − y, is missing.")
+sigmoid_bce_sum.mistake(
+    "missing_minus", "sum[o](y[n,o] * log(a[n,o]) + (1 - y[n,o]) * log(1 - a[n,o]))", "The minus in front is missing."
+)
 sigmoid_bce_sum.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
 
 
@@ -80,6 +95,13 @@ sigmoid_bce_sum.remark("sum[o]((a[n,o] <= 0) + (a[n,o] >= 1)) > 0", ROUNDED)
 def sigmoid_bce_sum_dz(dE: Any, a: Any, y: Any) -> Any:
     """σ′ does not appear: ∂L/∂a has a(1 − a) below the line, and the slope σ′ = a(1 − a) cancels it."""
     return dE[..., None] * (a - y)
+
+
+sigmoid_bce_sum_dz.mistake(
+    "extra_sigma_prime",
+    "dE[n] * (a[n,o] - y[n,o]) * a[n,o] * (1 - a[n,o])",
+    "With a cross-entropy the slope of the sigmoid cancels; it is a factor too many here.",
+)
 
 
 @sigmoid_bce_sum.gradient("dy[n,o] = -dE[n] * z[n,o]")
@@ -109,6 +131,12 @@ def softmax_ce(z: Any, y: Any) -> Any:
     return -(y * log_softmax(z)).sum(-1)
 
 
+softmax_ce.mistake("missing_minus", "sum[o](y[n,o] * log(a[n,o]))", "The minus in front is missing.")
+softmax_ce.mistake(
+    "wrong_log",
+    "-sum[o](y[n,o] * log(a[n,o])) / log(10)",
+    "That is a logarithm to the base 10; here it is the natural one.",
+)
 softmax_ce.remark("sum[o](a[n,o] <= 0) > 0", ROUNDED)
 
 
@@ -116,6 +144,13 @@ softmax_ce.remark("sum[o](a[n,o] <= 0) > 0", ROUNDED)
 def softmax_ce_dz(dE: Any, a: Any, y: Any) -> Any:
     """The softmax's slopes do not appear: the targets sum to 1, and ∂L/∂a times those slopes comes to a − y."""
     return dE[..., None] * (a - y)
+
+
+softmax_ce_dz.mistake(
+    "extra_sigma_prime",
+    "dE[n] * (a[n,o] - y[n,o]) * a[n,o] * (1 - a[n,o])",
+    "With a cross-entropy the softmax's slopes cancel; a(1 − a) is a factor too many here.",
+)
 
 
 @softmax_ce.gradient("dy[n,o] = -dE[n] * log(exp(z[n,o]) / sum[j](exp(z[n,j])))")

@@ -13,9 +13,16 @@ def dense(a: Any, W: Any, b: Any) -> Any:
     return a.dot(W.T) + b
 
 
+dense.mistake("no_bias", "sum[i](W[o,i] * a[n,i])", "The bias is missing.")
+
+
 @dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
 def dW(dz: Any, a: Any) -> Any:
     return dz.mT @ a
+
+
+dW.mistake("delta_only", "sum[n](dz[n,o])", "That is δ alone; what came in through this weight is missing as a factor.")
+dW.mistake("input_only", "sum[n](a[n,i])", "That is the input alone; δ is missing as a factor.")
 
 
 @dense.gradient("db[o] = sum[n](dz[n,o])")
@@ -23,11 +30,17 @@ def db(dz: Any) -> Any:
     return dz.sum(-2)
 
 
+db.mistake("db_mean", "mean[n](dz[n,o])", "The samples' δ are summed here, not averaged: the mean is in L already.")
+
+
 @dense.gradient("da[n,i] = sum[o](dz[n,o] * W[o,i])")
 def da(dz: Any, W: Any) -> Any:
     return dz.dot(W)
 
 
+da.mistake("no_weights", "sum[o](dz[n,o])", "That is the sum of the δ; each comes back through its weight.")
+da.mistake("abs_weights", "sum[o](dz[n,o] * abs(W[o,i]))", "The weights' signs are lost.")
+da.mistake("one_path_only", "dz[n,0] * W[0,i]", "That is the path through the first output alone; all paths add up.")
 da.remark(
     "abs(sum[o](dz[n,o] * W[o,i])) < sum[o](abs(dz[n,o] * W[o,i])) / 10",
     "{da}: the paths through this unit pull in opposite directions and all but cancel.",

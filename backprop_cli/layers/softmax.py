@@ -19,6 +19,17 @@ def softmax_dz(da: Any, a: Any) -> Any:
     return a * (da - (da * a).sum(-1, keepdims=True))
 
 
+softmax.mistake(
+    "softmax_unnormalised", "exp(z[...,o])", "That is the exponential; it is divided by the sum of all of them."
+)
+softmax.mistake(
+    "sigmoid_for_softmax", "1 / (1 + exp(-z[...,o]))", "That is a sigmoid of this z alone; a softmax takes all of them."
+)
+softmax_dz.mistake(
+    "sigmoid_for_softmax",
+    "da[...,o] * a[...,o] * (1 - a[...,o])",
+    "Each z moves all outputs: the other paths are missing.",
+)
 softmax.remark("a[...,o] > 0.99", "{a}: the softmax is all but certain.")
 
 

@@ -17,6 +17,12 @@ def mse(a: Any, y: Any) -> Any:
     return _squares(a - y) / a.shape[-1]
 
 
+mse.mistake(
+    "mean_over_outputs", "sum[o]((a[n,o] - y[n,o])**2)", "That is the sum; this loss is the mean over the outputs."
+)
+mse.mistake("factor_2", "mean[o]((a[n,o] - y[n,o])**2) / 2", "This loss has no ½.")
+
+
 @mse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o]) / size[o]")
 def mse_da(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * 2 * (a - y) / a.shape[-1]
@@ -33,6 +39,9 @@ def sse(a: Any, y: Any) -> Any:
     return _squares(a - y)
 
 
+sse.mistake("factor_2", "sum[o]((a[n,o] - y[n,o])**2) / 2", "This loss has no ½.")
+
+
 @sse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o])")
 def sse_da(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * 2 * (a - y)
@@ -47,6 +56,14 @@ def sse_dy(dE: Any, a: Any, y: Any) -> Any:
 def half_sse(a: Any, y: Any) -> Any:
     """Half the sum of the squared errors: the half cancels the 2 of the derivative (most textbooks)."""
     return _squares(a - y) / 2
+
+
+half_sse.mistake("factor_2", "sum[o]((a[n,o] - y[n,o])**2)", "The ½ of this loss is missing.")
+half_sse.mistake(
+    "mean_over_outputs",
+    "mean[o]((a[n,o] - y[n,o])**2)",
+    "This loss sums over the outputs and halves; that is their mean.",
+)
 
 
 @half_sse.gradient("da[n,o] = dE[n] * (a[n,o] - y[n,o])")

@@ -45,6 +45,14 @@ def adam(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8) -> An
     return w - lr * mhat / (np.sqrt(vhat) + eps)
 
 
+adam.mistake(
+    "no_bias_correction",
+    "w[...] - lr * m_new[...] / (sqrt(v_new[...]) + eps)",
+    "m and v are used as they are; m̂ and v̂ belong here.",
+)
+adam.mistake("ascent", "w[...] + lr * mhat[...] / (sqrt(vhat[...]) + eps)", "That goes uphill: the step is subtracted.")
+
+
 @optimizer(*MOMENTS)
 @kernel("w_new[...] = w[...] * (1 - lr * weight_decay) - lr * mhat[...] / (sqrt(vhat[...]) + eps)")
 def adamw(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8, weight_decay: NotNegative = 0.01) -> Any:

@@ -15,11 +15,22 @@ def velocity(v: Any, dw: Any, mu: Share = 0.9) -> Any:
     return mu * v + dw
 
 
+velocity.mistake(
+    "momentum_damped",
+    "mu * v[...] + (1 - mu) * dw[...]",
+    "That has 1 − μ before the gradient; in this form it counts in full.",
+)
+
+
 @optimizer(velocity)
 @kernel("w_new[...] = w[...] - lr * v_new[...]")
 def momentum(w: Any, lr: float, v_new: Any) -> Any:
     """The step follows the velocity, not the gradient alone."""
     return w - lr * v_new
+
+
+momentum.mistake("ascent", "w[...] + lr * v_new[...]", "That goes uphill: the step is subtracted.")
+momentum.mistake("no_learning_rate", "w[...] - v_new[...]", "The learning rate is missing as a factor.")
 
 
 @optimizer(velocity)

@@ -57,6 +57,13 @@ class Note(NamedTuple):
     text: str
 
 
+class Prose(NamedTuple):
+    """A paragraph of a text; `mark` is what stands before it in a list."""
+
+    text: str
+    mark: str = ""
+
+
 class Matrix(NamedTuple):
     """Numbers in rows and columns with their indices. `entries[r][c]` is the written name of `cells[r][c]`.
 
@@ -133,7 +140,21 @@ class Outcome(NamedTuple):
 
 
 Block = (
-    Heading | Fact | Gauge | Formula | Worked | Note | Matrix | Tree | Graph | Plot | Curves | Code | Checked | Outcome
+    Heading
+    | Fact
+    | Gauge
+    | Formula
+    | Worked
+    | Note
+    | Prose
+    | Matrix
+    | Tree
+    | Graph
+    | Plot
+    | Curves
+    | Code
+    | Checked
+    | Outcome
 )
 
 

@@ -22,6 +22,7 @@ from backprop_cli.render.blocks import (
     Note,
     Outcome,
     Plot,
+    Prose,
     Tree,
     Worked,
     labelled,
@@ -58,6 +59,8 @@ def _facts(block: Block) -> Iterator[str]:
             yield " = ".join(filter(None, (left, middle, result)))
         case Note(text):
             yield labelled(tr("Note"), text)
+        case Prose(text, mark):
+            yield f"{mark} {text}" if mark else text
         case Matrix(_, _, _, cells, entries, worked):
             every = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
             yield from (f"{name} = {number}" for name, number in islice(every, worked, None))

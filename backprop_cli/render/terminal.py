@@ -32,6 +32,7 @@ from backprop_cli.render.blocks import (
     Note,
     Outcome,
     Plot,
+    Prose,
     Tree,
     Worked,
     labelled,
@@ -48,6 +49,8 @@ ADVANCE = 0.61
 """The width of a cell in a picture, for a height of 1; Rich writes letters 20 pixels high."""
 WIDEST = 100
 """Lines of text are not made longer than this, however wide the terminal: long lines are hard to read."""
+READABLE = 80
+"""Nor the lines of a text that is read, longer than this."""
 NARROWEST = 8
 """A branch of a tree has at least so many cells, however deep it is."""
 
@@ -122,6 +125,10 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
             yield from _worked(say(left), say(middle), say(result), width)
         case Note(text):
             yield from _wrapped(say("→ " + text), width, 2, STYLES["note"])
+        case Prose(text, mark):
+            lead = say(f"  {mark} ") if mark else ""
+            yield Text()
+            yield from map(Text, fold(say(text), min(width, READABLE), lead, " " * cells(lead)))
         case Matrix():
             yield from _matrix(block, screen)
         case Tree():

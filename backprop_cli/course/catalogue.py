@@ -1,0 +1,97 @@
+"""Which lessons there are, how each stands, and what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backprop_cli.course.lesson import Lesson, course, find_lesson, folders, read_lesson
+from backprop_cli.course.player import Item, Player, items_of
+from backprop_cli.course.progress import Card, Event, Progress, Standing, cards, now, standing
+from backprop_cli.errors import BackpropError, InputError, UsageError
+from backprop_cli.language import current, plural, tr
+from backprop_cli.render.blocks import Block, Fact, Heading, Note
+
+AT_ONCE = 10
+"""The most questions of one review."""
+
+
+def lessons(where: Path | None = None) -> list[Lesson]:
+    """The lessons of a folder, or those that come with the program, in order. Raises InputError."""
+    folder = where or course()
+    found = [read_lesson(path) for path in folders(folder)]
+    if not found:
+        raise InputError("{folder}: there are no lessons, folders with a lesson.toml", folder=folder)
+    return found
+
+
+def lessons_in(folder: str) -> list[Lesson]:
+    """The lessons of a folder by its path. Raises InputError."""
+    return lessons(Path(folder))
+
+
+def overview(known: Sequence[Lesson], events: list[Event]) -> Iterator[Block]:
+    """Every lesson with how it stands, in words."""
+    due = [card for card in cards(events) if card.due <= now()]
+    yield Heading(tr("LESSONS"))
+    for lesson in known:
+        count = sum(card.lesson == lesson.name for card in due)
+        told = _told(lesson, standing(events, lesson.name), count)
+        yield Fact(f"{lesson.number} {lesson.text(current().language).title}", told)
+    nearest = next((lesson for lesson in known if not standing(events, lesson.name).done), None)
+    if nearest:
+        yield Note(tr("backprop lesson next goes on with {title}.", title=nearest.text(current().language).title))
+    if due:
+        yield Note(tr("{questions} due again: backprop review", questions=plural(len(due), "question")))
+
+
+def _told(lesson: Lesson, stands: Standing, due: int) -> str:
+    """How a lesson stands: done, started, or not yet."""
+    count = len(lesson.questions)
+    if stands.done:
+        state = tr("done")
+    elif stands.answers:
+        state = tr("started, {done} of {count} questions", done=len(stands.finished), count=count)
+    else:
+        state = tr("not begun, about {minutes}", minutes=plural(lesson.minutes, "minute"))
+    return tr("{state}; {questions} due", state=state, questions=plural(due, "question")) if due else state
+
+
+def next_lesson(known: Sequence[Lesson], events: list[Event]) -> Lesson:
+    """The first that is not done. Raises UsageError if all are."""
+    for lesson in known:
+        if not standing(events, lesson.name).done:
+            return lesson
+    raise UsageError("all lessons are done; backprop review asks again what is due, backprop lesson NAME repeats one")
+
+
+def begin_lesson(lesson: Lesson, progress: Progress) -> Player:
+    """A lesson where it was left; one that is done begins anew, with other numbers."""
+    stands = standing(progress.events(), lesson.name)
+    if stands.done or not (stands.answers or stands.seed > 1):
+        seed = stands.seed % lesson.seeds[-1] + 1 if stands.done else 1
+        stands = Standing(seed)
+        progress.add(lesson=lesson.name, seed=seed, verdict="begun")
+    items, closing = items_of(lesson, current().language, stands.seed)
+    if not items:
+        raise InputError("{folder}: the lesson asks nothing", folder=lesson.folder)
+    return Player(items, closing, lambda event: progress.add(**event), stands)
+
+
+def review(progress: Progress) -> Player | None:
+    """What is due, each with numbers that it was not asked with last; None if nothing is."""
+    items: list[Item] = []
+    for card in cards(progress.events()):
+        if card.due <= now() and len(items) < AT_ONCE and (item := _item(card)):
+            items.append(item)
+    return Player(items, (), lambda event: progress.add(**event, review=True)) if items else None
+
+
+def _item(card: Card) -> Item | None:
+    """The question of a card; none if its lesson is gone, or it is in it no more."""
+    try:
+        lesson = read_lesson(find_lesson(card.lesson))
+        item = Item(lesson, current().language, card.seed % lesson.seeds[-1] + 1, card.question)
+        return item if card.question in lesson.questions and item.ask else None
+    except (BackpropError, KeyError):
+        return None

@@ -1,0 +1,128 @@
+"""Help with a question, a little more each time: the author's hints, the formula, the numbers put in, the answer.
+
+And what a wrong number gives away: the mistake that makes it, the factor that it lacks, the entry that it really is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from backprop_cli.course.prose import Ask
+from backprop_cli.course.questions import Numbers, Question, Spot
+from backprop_cli.course.variant import Variant
+from backprop_cli.language import tr
+from backprop_cli.mistakes import mistakes_at
+from backprop_cli.notation import Notation
+from backprop_cli.render.blocks import Block, Fact, Formula, Note, Worked
+from backprop_cli.render.report import worked_out
+from backprop_cli.trace import Step
+from backprop_cli.worked import with_numbers
+
+NEAR = 1e-3
+"""Two numbers are taken for the same if they differ by less than this share: they come from hand work."""
+FACTORS = {"2": 2.0, "½": 0.5}
+
+
+def ladder(question: Question, ask: Ask, variant: Variant) -> list[list[Block]]:
+    """All hints, from the least to the answer."""
+    rungs: list[list[Block]] = [[Note(variant.filled(hint))] for hint in ask.hints]
+    if found := _step(question, variant):
+        notation, step, place = found
+        rungs.append([Formula(notation.formula(step))])
+        middle = _without_the_last(with_numbers(notation, step, place, 6))
+        rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
+    return [*rungs, list(solution(question, ask, variant))]
+
+
+def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
+    """The answer, with the steps that lead to it."""
+    if found := _step(question, variant):
+        notation, step, place = found
+        yield Formula(notation.formula(step))
+        yield worked_out(notation, step, place, 6)
+    else:
+        yield Fact(tr("Answer"), question.model(variant))
+        if isinstance(question, Numbers) and not question.answer.address:
+            yield Fact(tr("Computed as"), str(question.answer))
+    if said := ask.said("right"):
+        yield Note(variant.filled(said))
+
+
+def _step(question: Question, variant: Variant) -> tuple[Notation, Step, tuple[int, ...]] | None:
+    """The step of the tape that makes the number that is asked for, if it is one number of the tape."""
+    name = question.answer.address if isinstance(question, Numbers) else None
+    if isinstance(question, Spot):
+        name = question.entry.address
+    if name is None:
+        return None
+    network, ref, place = variant.where(name)
+    notation = variant.notation(network)
+    if ref == "L" and notation.trivial("L"):
+        ref, place = "E", (0,)
+    if len(place) < np.ndim(notation.trace[ref]) and np.size(notation.trace[ref]) == 1:
+        place = (0,) * np.ndim(notation.trace[ref])
+    step = notation.trace.producer(ref)
+    return (notation, step, place) if step and len(place) == np.ndim(notation.trace[ref]) else None
+
+
+def _without_the_last(arithmetic: str) -> str:
+    """An arithmetic without its last term, or without its last factor."""
+    for sign in (" + ", " − ", "·"):
+        before, found, _ = arithmetic.rpartition(sign)
+        if found and before.count("(") == before.count(")"):
+            return f"{before}{sign}…"
+    return "…"
+
+
+def given_away(question: Question, variant: Variant, typed: Any) -> str:
+    """What a wrong number tells of how it came about; nothing if it tells nothing."""
+    found = _step(question, variant)
+    if not found or not isinstance(question, Numbers) or np.shape(typed) != ():
+        return ""
+    notation, step, place = found
+    value, truth = float(typed), float(notation.trace.entry(step.ref, place))
+    for mistake, wrong in mistakes_at(notation.trace, step.ref, place):
+        if _same(value, wrong) and not _same(wrong, truth):
+            return tr(mistake.text)
+    return _factor(notation, step, place, value, truth) or _neighbour(notation, step.ref, place, value)
+
+
+def _factor(notation: Notation, step: Step, place: tuple[int, ...], value: float, truth: float) -> str:
+    """The factor by which a number is off, if it is one that stands around, as a question."""
+    if value == 0 or truth == 0:
+        return ""
+    ratio = truth / value
+    if _same(ratio, -1):
+        return tr("The size is right. What about the sign?")
+    power = math.log10(abs(ratio))
+    if ratio > 0 and abs(power - round(power)) < NEAR / 10 and round(power):
+        return tr("The digits are right. Where does the decimal point belong?")
+    formula, sizes = notation.line(step), notation.sizes(step)
+    factors = dict(FACTORS)
+    for operand, ref in step.operands.items():
+        for at in formula.places(operand, formula.index(place), sizes):
+            factors[notation.entry(ref, at)] = float(notation.trace.entry(ref, at))
+    for name, factor in factors.items():
+        if factor and not _same(abs(factor), 1) and (_same(ratio, factor) or _same(ratio, 1 / factor)):
+            if _same(ratio, factor):
+                return tr("Your number lacks a factor of {name}. Where does it come in?", name=name)
+            return tr("Your number has a factor of {name} too many. Does it belong there?", name=name)
+    return ""
+
+
+def _neighbour(notation: Notation, ref: str, place: tuple[int, ...], value: float) -> str:
+    """The other entry of the same array that it is."""
+    array = np.asarray(notation.trace[ref], float)
+    for at in np.argwhere(abs(array - value) <= NEAR * abs(array)):
+        if tuple(at) != place and array[tuple(at)]:
+            name, wanted = notation.entry(ref, tuple(at)), notation.entry(ref, place)
+            return tr("That is {name}. What changes for {wanted}?", name=name, wanted=wanted)
+    return ""
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one - other) <= NEAR * max(abs(one), abs(other))

@@ -1,0 +1,364 @@
+"""Taking a lesson: text, questions, hints, and what follows from one's own numbers.
+
+A session takes one typed line at a time and answers with blocks, like `play`; what is to be kept of it is handed to
+`keep`, an event at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_cli.course.demonstrate import demonstrated
+from backprop_cli.course.hints import given_away, ladder, solution
+from backprop_cli.course.lesson import Lesson
+from backprop_cli.course.progress import Standing
+from backprop_cli.course.prose import Ask, Paragraph, Piece, Run, Sample, Title
+from backprop_cli.course.quantities import Name
+from backprop_cli.course.questions import Numbers, Question, Verdict
+from backprop_cli.course.variant import Find, Variant
+from backprop_cli.errors import InputError, UsageError
+from backprop_cli.language import later, plural, tr
+from backprop_cli.play import split
+from backprop_cli.render.blocks import Block, Code, Fact, Heading, Note, Outcome, Prose
+
+HELP = {
+    "an answer": "is judged; 0.37, 3/8 and 0.59*(1-0.59) are numbers",
+    "h": "a hint; the next one says more, the last one all",
+    "show": "the answer with its steps, and on",
+    "why ADDRESS": "explain a number, such as why z1[1]",
+    "n": "on without an answer; p goes back a question",
+    "b": "the text once more",
+    "new": "the same question with new numbers",
+    "list": "all questions, and how they stand",
+    "?": "this help",
+    "q": "leave; what was answered is kept",
+}
+STATES = {
+    "right": later("right"), "carried": later("right, from your own number"), "shown": later("shown"),
+    "wrong": later("not right yet"), "few": later("not exact enough yet"), "": later("open"),
+}  # fmt: skip
+LETTERS = ("h", "n", "p", "b", "q")
+"""Commands that are a letter, as the answers to some questions are; there, an answer it is."""
+
+
+class Item(NamedTuple):
+    """A question, in its place: the text before it, and the set of numbers it is asked with."""
+
+    lesson: Lesson
+    language: str
+    seed: int
+    id: str
+    before: tuple[Piece, ...] = ()
+
+    @property
+    def question(self) -> Question:
+        return self.lesson.questions[self.id]
+
+    @property
+    def ask(self) -> Ask:
+        return self.lesson.text(self.language).asks[self.id]
+
+
+@dataclass
+class Asked:
+    """How a question stands: the last verdict, how many hints were given, and the number that was typed last."""
+
+    verdict: Verdict | str = ""
+    hints: int = 0
+    value: Any = None
+
+
+Keep = Callable[[dict[str, Any]], None]
+
+
+def items_of(lesson: Lesson, language: str, seed: int) -> tuple[list[Item], tuple[Piece, ...]]:
+    """The questions of a lesson, each with the text before it; and the text after the last one.
+
+    Raises InputError for a question that has no logic.
+    """
+    items: list[Item] = []
+    before: list[Piece] = []
+    for piece in lesson.text(language).pieces:
+        if isinstance(piece, Ask) and piece.id not in lesson.questions:
+            raise InputError(
+                "{folder}: question {id} is asked, but is not in lesson.toml", folder=lesson.folder, id=piece.id
+            )
+        if isinstance(piece, Ask):
+            items.append(Item(lesson, language, seed, piece.id, tuple(before)))
+            before = []
+        else:
+            before.append(piece)
+    return items, tuple(before)
+
+
+class Player:
+    """A walk through some questions. `at` is the one that is asked now; past the last one it is over."""
+
+    def __init__(
+        self, items: Sequence[Item], closing: Sequence[Piece], keep: Keep, stands: Standing | None = None
+    ) -> None:
+        self.items, self.closing, self.keep = list(items), closing, keep
+        self.asked = [Asked() for _ in items]
+        self.over = False
+        self.at = 0
+        self._variants: dict[tuple[str, int], Variant] = {}
+        if stands:
+            self._resume(stands)
+
+    def _resume(self, stands: Standing) -> None:
+        """Where the lesson was left: the same question, and what was typed before."""
+        places = {item.id: at for at, item in enumerate(self.items)}
+        for event in stands.answers:
+            at = places.get(str(event.get("question")))
+            if at is not None:
+                asked = self.asked[at]
+                if event["verdict"] == "hint":
+                    asked.hints += 1
+                else:
+                    asked.verdict = event["verdict"]
+                asked.value = event.get("value", asked.value) if event["seed"] == self.items[at].seed else None
+        last = places.get(stands.last, 0)
+        unfinished = [at for at in range(len(self.items)) if not self._finished(at)]
+        self.at = next((at for at in unfinished if at >= last), unfinished[0] if unfinished else len(self.items))
+
+    # --- where we are -----------------------------------------------------------------------------------------------
+
+    @property
+    def item(self) -> Item:
+        return self.items[self.at]
+
+    @property
+    def variant(self) -> Variant:
+        """The numbers of the question that is asked now."""
+        return self._variant(self.item)
+
+    def _variant(self, item: Item) -> Variant:
+        key = (item.lesson.name, item.seed)
+        if key not in self._variants:
+            self._variants[key] = item.lesson.variant(item.seed)
+        return self._variants[key]
+
+    @property
+    def prompt(self) -> str:
+        """Which question this is, and what is asked for."""
+        return f"[{self.at + 1}/{len(self.items)}] > "
+
+    def _finished(self, at: int) -> bool:
+        return self.asked[at].verdict in ("right", "carried", "shown")
+
+    def opening(self) -> Iterator[Block]:
+        """What is shown first: the text up to the question."""
+        if self.at < len(self.items):
+            yield from self._text()
+            yield from self._question()
+        else:
+            yield from self._end()
+
+    def _text(self) -> Iterator[Block]:
+        yield from shown(self.item.before, self.item.lesson, self.variant)
+
+    def _question(self) -> Iterator[Block]:
+        yield Heading(tr("Question {number} of {count}", number=self.at + 1, count=len(self.items)), 2)
+        yield Prose(self.variant.filled(self.item.ask.text))
+        yield from self.item.question.shown(self.variant, self.item.ask)
+
+    # --- what is typed ----------------------------------------------------------------------------------------------
+
+    def answer(self, line: str) -> Iterator[Block]:
+        """What one typed line brings. Whatever is typed, the place is kept and nothing is raised but a full disk."""
+        try:
+            word, rest = split(line)
+            command = self.commands.get(word)
+            if command and not (word in LETTERS and self._takes(word)):
+                yield from command(rest)
+            else:
+                yield from self._judged(line)
+        except UsageError as error:
+            yield Note(f"{error}")
+
+    def _takes(self, word: str) -> bool:
+        """Whether a letter is an answer to this question, as in a choice."""
+        shown = (
+            block.label for block in self.item.question.shown(self.variant, self.item.ask) if isinstance(block, Fact)
+        )
+        return word in shown
+
+    @cached_property
+    def commands(self) -> dict[str, Callable[[str], Iterator[Block]]]:
+        """Every command by each of its names."""
+        return {
+            "": self._nudge, "h": self._hint, "hint": self._hint, "show": self._show, "why": self._why,
+            "n": self._next, "next": self._next, "p": self._previous, "b": self._back, "back": self._back,
+            "text": self._back, "new": self._new, "list": self._list, "?": self._help, "help": self._help,
+            "q": self._quit, "quit": self._quit,
+        }  # fmt: skip
+
+    def _nudge(self, rest: str) -> Iterator[Block]:
+        yield Note(tr("Type an answer, h for a hint, n to go on without one, or ? for help."))
+
+    def _judged(self, line: str) -> Iterator[Block]:
+        asked, question = self.asked[self.at], self.item.question
+        found = question.judge(self.variant, line.strip(), self._own())
+        asked.verdict = found.verdict
+        asked.value = found.value
+        self._keep(found.verdict, line.strip(), found.value)
+        match found.verdict:
+            case "right":
+                yield Outcome(True, tr("Right."))
+                yield from self._praised()
+            case "carried":
+                yield Outcome(True, tr("Right, given your own earlier number."))
+                yield from self._praised()
+            case "few":
+                yield Note(found.said)
+            case _:
+                yield Outcome(False, tr("Not yet."))
+                yield from self._told(found.said, found.mistake, found.value)
+        if self._finished(self.at):
+            yield from self._go_on()
+
+    def _praised(self) -> Iterator[Block]:
+        if said := self.item.ask.said("right"):
+            yield Note(self.variant.filled(said))
+
+    def _told(self, said: str, mistake: str, value: Any) -> Iterator[Block]:
+        """What is said of a wrong answer: the author's word for it, what it gives away, or the next hint."""
+        reply = self.item.ask.said("wrong", mistake) if mistake else ""
+        away = "" if reply else given_away(self.item.question, self.variant, value)
+        found = [text for text in (said, reply and self.variant.filled(reply), away) if text]
+        yield from map(Note, found)
+        if not found:
+            yield from self._hint("")
+
+    def _own(self) -> Find | None:
+        """The numbers as they would be, had the learner's own earlier ones been right; None if they all were."""
+        own: dict[Name, Any] = {}
+        for item, asked in zip(self.items[: self.at], self.asked, strict=False):
+            question = item.question
+            name = question.answer.address if isinstance(question, Numbers) else None
+            same = item.lesson is self.item.lesson and item.seed == self.item.seed
+            if name and same and asked.verdict in ("wrong", "carried") and asked.value is not None:
+                own[name] = asked.value
+        return self.variant.with_own(own) if own else None
+
+    def _hint(self, rest: str) -> Iterator[Block]:
+        rungs = ladder(self.item.question, self.item.ask, self.variant)
+        asked = self.asked[self.at]
+        if asked.hints >= len(rungs) - 1:
+            yield from self._show("")
+            return
+        asked.hints += 1
+        self._keep("hint")
+        yield from rungs[asked.hints - 1]
+        if asked.hints == len(rungs) - 1:
+            yield Note(tr("The next hint is the answer."))
+
+    def _show(self, rest: str) -> Iterator[Block]:
+        yield from solution(self.item.question, self.item.ask, self.variant)
+        if not self._finished(self.at):
+            self.asked[self.at].verdict = "shown"
+            self._keep("shown")
+        yield from self._go_on()
+
+    def _why(self, rest: str) -> Iterator[Block]:
+        if not rest:
+            raise UsageError("why what? Name an address, such as why {example}", example=self._example())
+        yield from self.variant.run().why(rest).blocks()
+
+    def _example(self) -> str:
+        question = self.item.question
+        name = question.answer.address if isinstance(question, Numbers) else None
+        return str(name) if name else "L"
+
+    # --- walking ----------------------------------------------------------------------------------------------------
+
+    def _next(self, rest: str) -> Iterator[Block]:
+        yield from self._go_on()
+
+    def _go_on(self) -> Iterator[Block]:
+        self.at += 1
+        if self.at < len(self.items):
+            yield from self._text()
+            yield from self._question()
+        elif left := [at for at in range(len(self.items)) if not self._finished(at)]:
+            self.at = left[0]
+            yield Note(tr("{questions} left open; here is the first of them.", questions=plural(len(left), "question")))
+            yield from self._question()
+        else:
+            yield from self._end()
+
+    def _previous(self, rest: str) -> Iterator[Block]:
+        if not self.at:
+            yield Note(tr("This is the first question."))
+            return
+        self.at -= 1
+        yield from self._question()
+
+    def _back(self, rest: str) -> Iterator[Block]:
+        yield from self._text()
+        yield from self._question()
+
+    def _new(self, rest: str) -> Iterator[Block]:
+        """The lesson's remaining questions with other numbers."""
+        now, lesson = self.item.seed, self.item.lesson
+        seed = now % lesson.seeds[-1] + 1
+        for at, item in enumerate(self.items):
+            if item.lesson is lesson and item.seed == now:
+                self.items[at] = item._replace(seed=seed)
+                self.asked[at].value = None
+        self.asked[self.at] = Asked()
+        self._keep("new")
+        yield Note(tr("New numbers."))
+        yield from self._back("")
+
+    def _list(self, rest: str) -> Iterator[Block]:
+        for at, (item, asked) in enumerate(zip(self.items, self.asked, strict=True)):
+            state = tr(STATES.get(asked.verdict, STATES[""]))
+            state = tr("{name} (here)", name=state) if at == self.at else state
+            yield Fact(f"{at + 1} {item.id}", state)
+
+    def _help(self, rest: str) -> Iterator[Block]:
+        yield from (Fact(tr(command), tr(text)) for command, text in HELP.items())
+
+    def _quit(self, rest: str) -> Iterator[Block]:
+        self.over = True
+        yield Note(tr("What you answered is kept; the same command goes on from here."))
+
+    def _end(self) -> Iterator[Block]:
+        self.over = True
+        if self.items:
+            last = self.items[-1]
+            yield from shown(self.closing, last.lesson, self._variant(last))
+        right = sum(asked.verdict in ("right", "carried") for asked in self.asked)
+        unaided = sum(asked.verdict in ("right", "carried") and not asked.hints for asked in self.asked)
+        told = {"right": right, "count": plural(len(self.items), "question"), "unaided": unaided}
+        yield Outcome(True, tr("Done: {right} of {count} right, {unaided} without a hint.", **told))
+        self.at = len(self.items) - 1
+        self._keep("done")
+
+    def _keep(self, verdict: str, typed: str = "", value: Any = None) -> None:
+        event = {"lesson": self.item.lesson.name, "question": self.item.id, "seed": self.item.seed, "verdict": verdict}
+        if typed:
+            event["typed"] = typed[:200]
+        if isinstance(value, np.ndarray):
+            event["value"] = value.tolist()
+        self.keep(event)
+
+
+def shown(pieces: Sequence[Piece], lesson: Lesson, variant: Variant) -> Iterator[Block]:
+    """A text as blocks, its numbers put in and its commands run."""
+    for piece in pieces:
+        match piece:
+            case Title(text, level):
+                yield Heading(variant.filled(text), min(level, 2))
+            case Paragraph(text, mark):
+                yield Prose(variant.filled(text), mark)
+            case Sample(text):
+                yield Code("\n" + variant.filled(text))
+            case Run(command):
+                yield from demonstrated(command, variant)
