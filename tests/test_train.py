@@ -530,6 +530,12 @@ def test_a_problem_without_samples_asks_for_data() -> None:
         ({"plot": "there.svg"}, "add --force to overwrite"),
         ({"save": "there.npz", "checkpoint": "run.npz", "resume": True}, "add --force to overwrite"),
         ({"checkpoint": "there.npz"}, "--resume goes on from it, --force begins anew"),
+        ({"save": "w.npz", "checkpoint": "w.npz"}, "w.npz: --save and --checkpoint name one file; give each its own"),
+        ({"save": "folder.npz/../w.npz", "checkpoint": "./w.npz"}, "--save and --checkpoint name one file"),
+        ({"save": "w.npz", "checkpoint": "link/w.npz"}, "--save and --checkpoint name one file"),
+        ({"save": "there.npz", "checkpoint": "there.npz", "resume": True, "force": True}, "name one file"),
+        ({"plot": "c.svg", "report": "./c.svg"}, "--plot and --output name one file"),
+        ({"save": "w.npz", "report": "w.npz"}, "--save and --output name one file"),
     ],
 )
 def test_files_that_cannot_be_meant_are_refused_before_training(
@@ -539,9 +545,10 @@ def test_files_that_cannot_be_meant_are_refused_before_training(
     for name in ("there.npz", "there.svg"):
         (tmp_path / name).write_text("")
     (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     with pytest.raises(UsageError, match=said):
         Keep(**keep)
-    if "there" in str(keep) and "resume" not in keep:
+    if said.endswith(("overwrite", "anew")) and "resume" not in keep:
         Keep(**keep, force=True)
 
 
