@@ -91,7 +91,7 @@ def test_a_change_makes_a_new_tape_and_undo_takes_it_back() -> None:
 
 def test_what_may_not_be_given_may_not_be_set() -> None:
     session = Play(bp.step("3-4-2", loss="ce", optimizer="adam"))
-    assert "the targets of sample 1 sum to 1.5" in typed(session, "set y[1]=0.5")
+    assert "sample 1: the targets sum to 1.5" in typed(session, "set y[1]=0.5")
     assert "lr must be at least 0" in typed(session, "set lr=-1")
     assert "beta1 must be at least 0 and below 1" in typed(session, "set beta1=2")
     assert session.run["L"] == bp.step("3-4-2", loss="ce")["L"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -515,6 +516,23 @@ def test_a_problem_without_samples_asks_for_data() -> None:
     with pytest.raises(UsageError, match=r"brings no samples: add --data mnist\.npz"):
         begin("mnist-mlp")
     assert len(begin("2-1", x=[[1, 2], [3, 4]], y=[[0], [1]], loss="bce").parts.train) == 2
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        ("lenet-cifar", "cifar-10-batches-bin"),
+        ("small-cnn", "mnist.npz"),
+        ("1x8x8 conv2(3) relu flatten dense2 softmax", "digits"),
+        ("2x8x8 conv2(3) relu flatten dense2 softmax", "images.npz (or IDX or CIFAR-10 files)"),
+        ("2x4x8 flatten dense2 softmax", "images.npz"),
+        ("3-2", "table.csv"),
+        ("gru-lm", "book.txt"),
+    ],
+)
+def test_the_data_that_are_proposed_are_of_the_kind_that_the_network_takes(net: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"add --data {said}")):
+        begin(net)
 
 
 @pytest.mark.parametrize(
