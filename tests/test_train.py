@@ -26,7 +26,7 @@ from backprop_cli.keeping import Keep
 from backprop_cli.lines import cells
 from backprop_cli.problem import load
 from backprop_cli.render import plain, terminal
-from backprop_cli.render.blocks import Curves, Matrix, Note, Outcome
+from backprop_cli.render.blocks import Curves, Heading, Matrix, Note, Outcome
 from backprop_cli.render.curves import curves_svg, drawn, facts
 from backprop_cli.render.flow import by_layer, flow
 from backprop_cli.render.screen import Screen
@@ -644,7 +644,22 @@ def test_what_the_losses_mean_is_said() -> None:
     assert "hardly fell" in course([1, 1.1, 1])[0]
     assert "learns its samples by heart" in course([3, 2, 1], [3, 2, 2.5])[0]
     assert course([3, 2, 1], [3, 2, 2.01]) == []
-    assert "lowest after epoch 2; its parameters are kept" in course([3, 2, 1], [3, 2, 2.5], patience=1)[0]
+    kept = "oss was lowest after epoch 2; its parameters are kept."
+    assert course([3, 2, 1], [3, 2, 2.5], patience=1) == [f"The validation l{kept}"]
+    assert course([1, 0.5, 0.7], patience=1) == [f"The l{kept}"]
+
+
+@pytest.mark.parametrize(("net", "data", "heading"), [("1-4-1", "sine", False), ("xor", "xor", True)])
+def test_a_result_of_one_line_has_no_heading(net: str, data: str, heading: bool) -> None:
+    blocks = told(run(begin(net, data, Recipe(2))))
+    assert (Heading("RESULT") in blocks) == heading
+    assert isinstance(blocks[-1], Outcome)
+
+
+@pytest.mark.parametrize(("data", "said"), [("blobs(3)", "0 taken for 2, 1 time."), ("blobs(6)", ", 2 times.")])
+def test_what_was_confused_once_was_confused_one_time(data: str, said: str) -> None:
+    notes = [block.text for block in told(train("2 dense3 softmax", data, epochs=1)) if isinstance(block, Note)]
+    assert any(text.startswith("Most often confused: ") and text.endswith(said) for text in notes)
 
 
 CURVES = Curves("epoch", "loss", (1.0, 2.0, 3.0), (("training", (3.0, 2.0, 1.0)), ("validation", (3.0, 2.5, 2.5))))
