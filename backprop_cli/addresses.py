@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from backprop_cli.errors import UsageError, unknown
+from backprop_cli.language import plural
 from backprop_cli.notation import GREEK, Notation
 from backprop_cli.refs import canonical
 from backprop_cli.trace import Trace
@@ -39,13 +40,14 @@ def read_address(text: str, notation: Notation) -> tuple[str, tuple[int, ...] | 
     if notation.axes.get(ref, ())[:1] == ("n",) and notation.single and len(places) == len(shape) - 1:
         places = [1, *places]
     if len(places) != len(shape):
+        axes = shape[1:] if notation.axes.get(ref, ())[:1] == ("n",) and notation.single and len(shape) > 1 else shape
         raise UsageError(
-            "{text}: {ref} has {count} axes {shape}; write its first entry as {example}",
+            "{text}: an index of {ref} has {numbers}, one for each axis of {shape}, as in {example}",
             text=text,
             ref=ref,
-            count=len(shape),
-            shape=shape,
+            numbers=plural(len(axes), "number"),
             example=notation.address(ref, (0,) * len(shape)),
+            shape=axes,
         )
     for place, size in zip(places, shape, strict=True):
         if not 1 <= place <= size:
@@ -91,7 +93,12 @@ def _find(name: str, notation: Notation) -> str:
 
 
 def _known(notation: Notation) -> Iterator[str]:
-    """The names that people see: no constants, no parts of a gradient, and none that is 1 by definition."""
-    for ref in notation.trace.values:
-        if not (ref in notation.ones or ref[0].isdigit() or re.search(r"_\d", ref)):
+    """The names that people see: no constants, no parts of a gradient, and none that is 1 by definition.
+
+    In a network every single number from outside is a setting, such as the width of a window; only lr is asked about.
+    """
+    trace = notation.trace
+    settings = {ref for ref in notation.leaves if "E" in trace and np.ndim(trace[ref]) == 0} - {"lr"}
+    for ref in trace.values:
+        if not (ref in notation.ones or ref in settings or ref[0].isdigit() or re.search(r"_\d", ref)):
             yield notation.trace.outcome if ref == "L" else ref

@@ -16,6 +16,8 @@ from backprop_cli.samples import check_targets, check_tokens
 
 MOST = 100
 """Whole numbers below this are taken for classes, when a network is to be proposed."""
+CONVOLUTION, WINDOW = ("conv8(3)", "relu", "flatten"), 3
+"""What a network for images begins with, when one is proposed, and how wide the window is that has to fit in."""
 
 
 class Part(NamedTuple):
@@ -55,11 +57,11 @@ def fit(network: Network, data: Dataset, x: Any, y: Any) -> Part:
             found=_written(x.shape[1:]),
             numbers=plural(prod(x.shape[1:]), "number"),
             needed=_written(network.input),
-            example=_example(x, y),
+            example=_example(network, x, y),
         )
     x = _inputs(network, x)
     check_tokens(network, x)
-    return _targets(network, x, y, data.name)
+    return _targets(network, x, y, data)
 
 
 def _windows(network: Network, data: Dataset) -> tuple[Any, Any]:
@@ -95,41 +97,50 @@ def _inputs(network: Network, x: Any) -> Any:
     return x.reshape(-1, *shape)
 
 
-def _example(x: Any, y: Any) -> str:
-    """A network that takes such samples, and gives what they ask for."""
+def _example(network: Network, x: Any, y: Any) -> str:
+    """A network of the same kind, for images or for numbers in a row, that takes such samples, and what it ends in."""
     classes = y.ndim == 1 and (y == np.floor(y)).all() and y.min() >= 0 and y.max() < MOST
     last = f"dense{int(y.max()) + 1} softmax" if classes else f"dense{prod(y.shape[1:])} identity"
-    return f"'{prod(x.shape[1:])} dense32 relu {last}'"
+    shape = _channels_first(x.shape[1:])
+    if network.images and min(shape[1:], default=0) >= WINDOW:
+        return f"'{' '.join(('x'.join(map(str, shape)), *CONVOLUTION, last))}'"
+    return f"'{prod(shape)} dense32 relu {last}'"
 
 
-def _targets(network: Network, x: Any, y: Any, name: str) -> Part:
+def _channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image as a network takes it: a grey one has one channel; of 28 × 28 × 3 the last are channels."""
+    if len(shape) == 2:
+        return (1, *shape)
+    return (shape[-1], *shape[:-1]) if len(shape) == 3 and shape[-1] < shape[0] else shape
+
+
+def _targets(network: Network, x: Any, y: Any, data: Dataset) -> Part:
     """Targets as (N, *output), or class numbers where several outputs share a target."""
     *places, width = network.output
     if width > 1 and np.size(y) == len(x) * prod(places):
-        return Part(x, _labels(y.reshape(-1, *places), width, name), np.eye(width))
+        return Part(x, _labels(y.reshape(-1, *places), width, data), np.eye(width))
     if np.size(y) != len(x) * prod(network.output):
         raise ShapeError(
             "the targets of {name} have shape {found}, so {numbers} each, but the net gives {needed}",
-            name=name,
+            name=data.name,
             found=_written(np.shape(y)[1:]),
             numbers=plural(np.size(y) // len(x), "number"),
             needed=_written(network.output),
         )
     y = y.reshape(-1, *network.output)
-    check_targets(network, y)
+    check_targets(network, y, data.place)
     if width > 1 and ((y == 0) | (y == 1)).all() and (y.sum(-1) == 1).all():
         return Part(x, y.argmax(-1), np.eye(width))
     return Part(x, y)
 
 
-def _labels(y: Any, width: int, name: str) -> Any:
+def _labels(y: Any, width: int, data: Dataset) -> Any:
     """Class numbers. Raises UsageError if one is not a whole number from 0, or the network has no output for it."""
     wrong = np.argwhere((y != np.floor(y)) | (y < 0) | (y >= width))
     if len(wrong):
         raise UsageError(
-            "{name}: the class of sample {number:,} is {label:g}, but the net has outputs for 0 … {last}",
-            name=name,
-            number=wrong[0][0] + 1,
+            "{place}: the class is {label:g}, but the net has outputs for 0 … {last}",
+            place=data.place(wrong[0][0]),
             label=y[tuple(wrong[0])],
             last=width - 1,
         )

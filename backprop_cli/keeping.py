@@ -23,6 +23,7 @@ class Keep:
     checkpoint: str | None = None
     resume: bool = False
     plot: str | None = None
+    report: str | None = None
     force: bool = False
     written: int = -1
     last: float = 0.0
@@ -36,8 +37,22 @@ class Keep:
             raise UsageError("{path}: the curves are saved as .svg; call the file so", path=self.plot)
         if self.resume and not self.checkpoint:
             raise UsageError("--resume goes on from a checkpoint; name it: --checkpoint FILE")
+        self._check_apart()
         for path in filter(None, (self.save, self.plot, self.checkpoint)):
             self._check(path)
+
+    def _check_apart(self) -> None:
+        """Raises UsageError if two options name one file, however it is spelled: one would overwrite the other."""
+        options = {"--save": self.save, "--checkpoint": self.checkpoint, "--plot": self.plot, "--output": self.report}
+        seen: dict[Path, str] = {}
+        for option, path in options.items():
+            if path and (other := seen.setdefault(Path(path).resolve(), option)) != option:
+                raise UsageError(
+                    "{path}: {other} and {option} name one file; give each its own",
+                    path=path,
+                    other=other,
+                    option=option,
+                )
 
     def _check(self, path: str) -> None:
         """Raises UsageError if a file of this name cannot be written, or ought not to be."""

@@ -13,6 +13,7 @@ from backprop_cli.errors import UsageError
 from backprop_cli.kernel import Kernel
 from backprop_cli.layers import KERNELS, Layer, Needs, Site, Treatment
 from backprop_cli.layers.compression import TREATMENTS
+from backprop_cli.layers.layer import IMAGE
 from backprop_cli.trace import Trace
 
 Draw = Callable[[tuple[int, ...]], Any]
@@ -90,6 +91,11 @@ class Network:
         if first is None or first.parameters[0] not in first.formula.indexed:
             return 0
         return next(iter(self.shapes.values()))[0]
+
+    @property
+    def images(self) -> bool:
+        """Whether a sample is an image: channels, rows and columns."""
+        return len(self.input) + 1 == IMAGE
 
     @property
     def outputs(self) -> int:

@@ -127,11 +127,7 @@ class Problem:
                 self.network.renew(trace)
             names = [name for name in self.params if name not in self.frozen]
             self.optimizer.update(trace, names, self.state, **self.numbers, t=self.step)
-        for step in trace.steps:
-            if not np.isfinite(trace[step.ref]).all():
-                raise UsageError(
-                    "{ref} overflows; use smaller inputs, weights or a smaller learning rate", ref=step.ref
-                )
+        check_finite(trace)
         return trace
 
     def after(self, trace: Trace) -> Problem:
@@ -142,6 +138,13 @@ class Problem:
             state={name: trace.values.get(f"{name}_new", value) for name, value in self.state.items()},
             step=self.step + 1,
         )
+
+
+def check_finite(trace: Trace) -> None:
+    """Raises UsageError where a number has overflowed."""
+    for step in trace.steps:
+        if not np.isfinite(trace[step.ref]).all():
+            raise UsageError("{ref} overflows; use smaller inputs, weights or a smaller learning rate", ref=step.ref)
 
 
 def _short(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from backprop_cli import arrays
 from backprop_cli.errors import ShapeError, UsageError
-from backprop_cli.language import plural
+from backprop_cli.language import plural, tr
 from backprop_cli.network import Network
 
 
@@ -97,26 +98,29 @@ def check_tokens(network: Network, x: Any) -> None:
         )
 
 
-def check_targets(network: Network, y: Any) -> None:
-    """Cross-entropies need targets that are probabilities. Raises UsageError."""
+def check_targets(network: Network, y: Any, place: Callable[[int], str] | None = None) -> None:
+    """Cross-entropies need targets that are probabilities. Raises UsageError.
+
+    `place` says where a sample, counted from 0, stands in a set of data.
+    """
     if network.loss.name not in ("ce", "bce", "bce_sum"):
         return
     outside = np.argwhere((y < 0) | (y > 1))
     if len(outside):
         n, *rest = outside[0] + 1
+        entry = f"y[{n};{','.join(map(str, rest))}]"
         raise UsageError(
-            "y[{n};{o}] is {value:g}; loss {loss} needs targets from 0 to 1",
-            n=n,
-            o=",".join(map(str, rest)),
+            "{target} is {value:g}; loss {loss} needs targets from 0 to 1",
+            target=tr("{place}: the target", place=place(n - 1)) if place else entry,
             value=y[tuple(outside[0])],
             loss=network.loss.name,
         )
     sums = y.sum(-1)
     wrong = np.argwhere(abs(sums - 1) > 1e-6)
     if network.loss.name == "ce" and len(wrong):
+        number = wrong[0][0]
         raise UsageError(
-            "the targets of sample {number} sum to {total:g}; with a softmax they must sum to 1 "
-            "(or give class numbers)",
-            number=wrong[0][0] + 1,
+            "{place}: the targets sum to {total:g}; with a softmax they must sum to 1 (or give class numbers)",
+            place=place(number) if place else tr("sample {number}", number=number + 1),
             total=sums[tuple(wrong[0])],
         )

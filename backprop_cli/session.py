@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from backprop_cli.data import Normalize, prepare
 from backprop_cli.datasets import Dataset, read_data
 from backprop_cli.errors import UsageError
 from backprop_cli.language import tr
+from backprop_cli.network import Network
 from backprop_cli.problem import Problem, load
 from backprop_cli.problem_file import DEFAULT_NET, read_source
 from backprop_cli.training import Recipe, Training
@@ -20,6 +20,11 @@ DATA = 1
 """Each epoch draws from a generator of its own, by its number from 1; data from that of epoch 0 and this number."""
 HE = ("relu", "leaky_relu", "elu", "gelu", "silu", "softplus")
 """Activations after which he keeps the size of what flows through; after the others it is xavier."""
+SOURCES = {
+    (64,): "digits", (1, 8, 8): "digits", (784,): "mnist.npz", (1, 28, 28): "mnist.npz",
+    (3072,): "cifar-10-batches-bin", (3, 32, 32): "cifar-10-batches-bin",
+}  # fmt: skip
+"""The data that are best known, by the shape of a sample."""
 WATCHED = 0.1
 """The share for validation, where something depends on it and nobody says how much."""
 
@@ -48,7 +53,7 @@ def begin(
     if data is None and not own:
         name = problem if isinstance(problem, str) else asked.net
         raise UsageError(
-            "{net} brings no samples: add --data {example}, or --x and --y", net=name, example=_data_for(asked)
+            "{net} brings no samples: add --data {example}, or --x and --y", net=name, example=_data_for(asked.network)
         )
     if data is None:
         data = Dataset(tr("the problem"), "points", asked.x, asked.y)
@@ -71,11 +76,13 @@ def train(
     return training
 
 
-def _data_for(problem: Problem) -> str:
-    """Data that would suit a network."""
-    if problem.network.vocabulary:
+def _data_for(network: Network) -> str:
+    """Data that would suit a network, by what it takes: tokens, images, or numbers in a row."""
+    if network.vocabulary:
         return "book.txt"
-    return {64: "digits", 784: "mnist.npz", 3072: "cifar-10-batches-bin"}.get(prod(problem.network.input), "table.csv")
+    if network.input in SOURCES:
+        return SOURCES[network.input]
+    return tr("images.npz (or IDX or CIFAR-10 files)") if network.images else "table.csv"
 
 
 def load_for_training(source: str | Mapping[str, Any] | None, **options: Any) -> tuple[Problem, bool]:

@@ -262,15 +262,41 @@ def test_one_output_takes_the_numbers_as_they_are() -> None:
     ("net", "y", "said"),
     [
         ("15 dense3 softmax", labels(), r"shape 4 × 4, so 16 numbers each, but the net takes 15.*'16 dense32 "),
-        ("16 dense2 softmax", labels(), "the class of sample 3 is 2, but the net has outputs for 0 … 1"),
-        ("16 dense3 softmax", labels() - 1.0, "the class of sample 1 is -1"),
-        ("16 dense3 softmax", labels() / 2, "the class of sample 2 is 0.5"),
+        ("16 dense2 softmax", labels(), "data, sample 3: the class is 2, but the net has outputs for 0 … 1"),
+        ("16 dense3 softmax", labels() - 1.0, "sample 1: the class is -1"),
+        ("16 dense3 softmax", labels() / 2, "sample 2: the class is 0.5"),
         ("16 dense3 softmax", np.ones((6, 2)), "targets of data have shape 2, so 2 numbers each, but the net gives 3"),
     ],
 )
 def test_data_that_does_not_fit_names_both(net: str, y: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         fitted(net, images(), y)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        ("3-1", r"t\.csv:5: the target is 3; loss bce needs targets from 0 to 1"),
+        ("3-2", r"t\.csv:5: the class is 3, but the net has outputs for 0 … 1"),
+    ],
+)
+def test_a_target_of_a_table_that_cannot_be_is_named_by_file_and_row(tmp_path: Path, net: str, said: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,y\n1,2,3,0\n\n3,2,1,1\n2,2,2,3\n")
+    data = read(path)
+    with pytest.raises(UsageError, match=said):
+        fit(build(net, loss="ce" if net == "3-2" else "bce"), data, data.x, data.y)
+    with pytest.raises(UsageError, match=r"data, sample 2: the targets sum to 1\.5; with a softmax"):
+        fitted("3-2", np.ones((2, 3)), np.array([[1, 0], [1, 0.5]]), loss="ce")
+
+
+def test_a_convolutional_network_for_other_images_is_one_too() -> None:
+    with pytest.raises(ShapeError, match=r"'1x8x8 conv8\(3\) relu flatten dense3 softmax'"):
+        fitted("1x5x5 conv2(3) relu flatten dense3 softmax", images(6, 8, 8), labels())
+    with pytest.raises(ShapeError, match=r"'3x8x9 conv8\(3\) relu flatten dense3 softmax'"):
+        fitted("1x5x5 conv2(3) relu flatten dense3 softmax", images(6, 8, 9, 3), labels())
+    with pytest.raises(ShapeError, match="'7 dense32 relu dense3 softmax'"):
+        fitted("1x5x5 conv2(3) relu flatten dense3 softmax", np.ones((6, 7)), labels())
 
 
 def test_a_proposed_network_for_values_ends_in_identity() -> None:

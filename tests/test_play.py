@@ -60,6 +60,17 @@ def test_go_why_and_list() -> None:
     assert session.prompt == "[loss 1/1] > "
 
 
+def test_the_settings_of_layers_are_not_offered_as_values() -> None:
+    session = Play(bp.step("small-cnn", tiny=True))
+    said = " ".join(typed(session, "go p1[1,1]").split())
+    assert "unknown value 'p1'; known: E, L, W1, " in said
+    assert not any(name in said for name in ("pad1", "stride1", "rows1", "count1"))
+    session = Play(bp.step("mnist-cnn", tiny=True))
+    assert "an index of p1 has 3 numbers, one for each axis of (2, 5, 5), as in p1[1,1,1]" in " ".join(
+        typed(session, "go p1[1,1]").split()
+    )
+
+
 def test_a_change_makes_a_new_tape_and_undo_takes_it_back() -> None:
     session = Play(bp.step("mazur"))
     typed(session, "n", "n")
@@ -79,7 +90,7 @@ def test_a_change_makes_a_new_tape_and_undo_takes_it_back() -> None:
 
 def test_what_may_not_be_given_may_not_be_set() -> None:
     session = Play(bp.step("3-4-2", loss="ce", optimizer="adam"))
-    assert "the targets of sample 1 sum to 1.5" in typed(session, "set y[1]=0.5")
+    assert "sample 1: the targets sum to 1.5" in typed(session, "set y[1]=0.5")
     assert "lr must be at least 0" in typed(session, "set lr=-1")
     assert "beta1 must be at least 0 and below 1" in typed(session, "set beta1=2")
     assert session.run["L"] == bp.step("3-4-2", loss="ce")["L"]

@@ -148,7 +148,7 @@ BAD_OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"x": [True, False, True]}, "expected numbers"),
     ({"y": "1,2,3"}, "y has shape (1, 3), but the net has 2 outputs"),
     ({"x": "1,2,3;4,5,6", "y": "0,1"}, "x has 2 samples, but y has 1"),
-    ({"loss": "ce", "y": "0.5,0.4"}, "the targets of sample 1 sum to 0.9"),
+    ({"loss": "ce", "y": "0.5,0.4"}, "sample 1: the targets sum to 0.9"),
     ({"loss": "ce", "y": "1.5,-0.5"}, "y[1;1] is 1.5; loss ce needs targets from 0 to 1"),
     ({"loss": "ce", "x": "1,2,3;4,5,6", "y": "0,2"}, "class 2 is not one of 0 … 1"),
     ({"loss": "ce", "x": "1,2,3;4,5,6", "y": "0,0.5"}, "class 0.5 is not one of"),

@@ -203,6 +203,9 @@ def test_digits_are_significant_digits() -> None:
         ("2-2", {"loss": "ce"}, "softmax's slopes do not appear"),
         ("1 dense1 dense2", {"x": [1], "y": [-0.99, -1.01], "loss": "half_sse",
          "params": {"W1": [[0]], "b1": [1], "W2": [[1], [-1]], "b2": [-1, 1]}}, "all but cancel"),
+        ("2x5x5 conv1(2) relu pool(2) flatten dense1", {"x": np.zeros(50)},
+         "a₁[1,1,1] = 0.57 is the largest of its window, but not alone: all that are as large share the gradient "
+         "equally. (15 more like it.)"),
     ],
 )  # fmt: skip
 def test_there_is_a_sentence_where_there_is_something_to_say(net: str, options: dict[str, Any], sentence: str) -> None:
@@ -213,6 +216,17 @@ def test_there_is_a_sentence_where_there_is_something_to_say(net: str, options: 
 def test_there_is_no_sentence_where_there_is_nothing_to_say() -> None:
     run = bp.step("mazur")
     assert not [block for block in run.blocks() if isinstance(block, Note) and "Frozen" not in block.text]
+
+
+def test_a_window_without_a_tie_or_what_is_beyond_the_windows_has_no_remark() -> None:
+    x = [[[[1, 2, 0], [3, 4, 0], [0, 0, 0]]]]  # the last row and column are left out by a window of 2
+    net = "1x3x3 conv1(1) identity pool(2) flatten dense1"
+    run = bp.step(net, x=x, params={"W1": [[[[1]]]], "b1": [0], "W2": [[1]], "b2": [0]})
+    assert "not alone" not in shown(run)
+    x[0][0][0][0] = 4
+    run = bp.step(net, x=x, params={"W1": [[[[1]]]], "b1": [0], "W2": [[1]], "b2": [0]})
+    assert "a₁[1,1,1] = 4 is the largest of its window, but not alone" in " ".join(shown(run).split())
+    assert "(1 more like it.)" in " ".join(shown(run).split())
 
 
 def test_more_of_the_same_is_counted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from backprop_cli.keeping import Keep
 from backprop_cli.lines import cells
 from backprop_cli.problem import load
 from backprop_cli.render import plain, terminal
-from backprop_cli.render.blocks import Curves, Fact, Matrix, Note, Outcome
+from backprop_cli.render.blocks import Curves, Fact, Heading, Matrix, Note, Outcome
 from backprop_cli.render.curves import curves_svg, drawn, facts
 from backprop_cli.render.flow import by_layer, flow
 from backprop_cli.render.screen import Screen
@@ -517,6 +518,23 @@ def test_a_problem_without_samples_asks_for_data() -> None:
 
 
 @pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        ("lenet-cifar", "cifar-10-batches-bin"),
+        ("small-cnn", "mnist.npz"),
+        ("1x8x8 conv2(3) relu flatten dense2 softmax", "digits"),
+        ("2x8x8 conv2(3) relu flatten dense2 softmax", "images.npz (or IDX or CIFAR-10 files)"),
+        ("2x4x8 flatten dense2 softmax", "images.npz"),
+        ("3-2", "table.csv"),
+        ("gru-lm", "book.txt"),
+    ],
+)
+def test_the_data_that_are_proposed_are_of_the_kind_that_the_network_takes(net: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"add --data {said}")):
+        begin(net)
+
+
+@pytest.mark.parametrize(
     ("keep", "said"),
     [
         ({"save": "w.pt"}, "saved as .npz, or as .safetensors"),
@@ -529,6 +547,12 @@ def test_a_problem_without_samples_asks_for_data() -> None:
         ({"plot": "there.svg"}, "add --force to overwrite"),
         ({"save": "there.npz", "checkpoint": "run.npz", "resume": True}, "add --force to overwrite"),
         ({"checkpoint": "there.npz"}, "--resume goes on from it, --force begins anew"),
+        ({"save": "w.npz", "checkpoint": "w.npz"}, "w.npz: --save and --checkpoint name one file; give each its own"),
+        ({"save": "folder.npz/../w.npz", "checkpoint": "./w.npz"}, "--save and --checkpoint name one file"),
+        ({"save": "w.npz", "checkpoint": "link/w.npz"}, "--save and --checkpoint name one file"),
+        ({"save": "there.npz", "checkpoint": "there.npz", "resume": True, "force": True}, "name one file"),
+        ({"plot": "c.svg", "report": "./c.svg"}, "--plot and --output name one file"),
+        ({"save": "w.npz", "report": "w.npz"}, "--save and --output name one file"),
     ],
 )
 def test_files_that_cannot_be_meant_are_refused_before_training(
@@ -538,9 +562,10 @@ def test_files_that_cannot_be_meant_are_refused_before_training(
     for name in ("there.npz", "there.svg"):
         (tmp_path / name).write_text("")
     (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     with pytest.raises(UsageError, match=said):
         Keep(**keep)
-    if "there" in str(keep) and "resume" not in keep:
+    if said.endswith(("overwrite", "anew")) and "resume" not in keep:
         Keep(**keep, force=True)
 
 
@@ -619,7 +644,22 @@ def test_what_the_losses_mean_is_said() -> None:
     assert "hardly fell" in course([1, 1.1, 1])[0]
     assert "learns its samples by heart" in course([3, 2, 1], [3, 2, 2.5])[0]
     assert course([3, 2, 1], [3, 2, 2.01]) == []
-    assert "lowest after epoch 2; its parameters are kept" in course([3, 2, 1], [3, 2, 2.5], patience=1)[0]
+    kept = "oss was lowest after epoch 2; its parameters are kept."
+    assert course([3, 2, 1], [3, 2, 2.5], patience=1) == [f"The validation l{kept}"]
+    assert course([1, 0.5, 0.7], patience=1) == [f"The l{kept}"]
+
+
+@pytest.mark.parametrize(("net", "data", "heading"), [("1-4-1", "sine", False), ("xor", "xor", True)])
+def test_a_result_of_one_line_has_no_heading(net: str, data: str, heading: bool) -> None:
+    blocks = told(run(begin(net, data, Recipe(2))))
+    assert (Heading("RESULT") in blocks) == heading
+    assert isinstance(blocks[-1], Outcome)
+
+
+@pytest.mark.parametrize(("data", "said"), [("blobs(3)", "0 taken for 2, 1 time."), ("blobs(6)", ", 2 times.")])
+def test_what_was_confused_once_was_confused_one_time(data: str, said: str) -> None:
+    notes = [block.text for block in told(train("2 dense3 softmax", data, epochs=1)) if isinstance(block, Note)]
+    assert any(text.startswith("Most often confused: ") and text.endswith(said) for text in notes)
 
 
 CURVES = Curves("epoch", "loss", (1.0, 2.0, 3.0), (("training", (3.0, 2.0, 1.0)), ("validation", (3.0, 2.5, 2.5))))

@@ -64,7 +64,8 @@ def test_with_several_samples_the_sample_comes_first() -> None:
     [
         *[("W3[1,1]", "unknown value 'W3'"), ("W1[3,1]", "there is no 3; W1 has shape (2, 2)")],
         *[("W1[0,1]", "there is no 0"), ("W1[-1,1]", "there is no -1"), ("W1[a,b]", "whole numbers")],
-        *[("W1[1]", "W1 has 2 axes (2, 2); write its first entry as W1[1,1]"), ("z1[1;2;3]", "z1 has 2 axes")],
+        *[("W1[1]", "of W1 has 2 numbers, one for each axis of (2, 2), as in W1[1,1]")],
+        ("z1[1;2;3]", "an index of z1 has 1 number, one for each axis of (2,), as in z1[1]"),
         *[("W1[1,1", "cannot read the address"), ("", "cannot read the address")],
     ],
 )

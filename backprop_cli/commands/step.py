@@ -127,8 +127,8 @@ def share(run: Any, output: Any, shared: dict[str, Any], digits: int) -> int:
         step = bp.Shards.of(problem, trace, shared["shards"])
         blocks = bp.shards(step, digits)
     elif shared["dp"]:
-        step = bp.Private.of(problem, *bp.read_privacy(shared["dp"]))
-        blocks = bp.private(step, trace, digits)
+        step = bp.Private.of(problem, trace, *bp.read_privacy(shared["dp"]))
+        blocks = bp.private(step, digits)
     else:
         step = bp.Federated.of(problem, shared["clients"], shared["local"])
         blocks = bp.federated(step, trace, digits)

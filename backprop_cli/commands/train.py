@@ -103,7 +103,7 @@ def train(**options: Any) -> None:
     if shown["plot"] and shown["epochs"] == 1:
         raise click.UsageError(tr("--plot draws curves over the epochs, so it takes at least 2 epochs."))
     kept = {name: shown.pop(name) for name in ("save", "checkpoint", "resume", "plot")}
-    keep = bp.Keep(**kept, force=output.force)
+    keep = bp.Keep(**kept, report=output.file, force=output.force)
     planned = {name: shown.pop(name) for name in bp.Recipe._fields}
     recipe = bp.Recipe(**{name: value for name, value in planned.items() if value is not None})
     training = bp.begin(network.pop("problem"), recipe=recipe, **shown, **network)

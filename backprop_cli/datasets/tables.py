@@ -60,7 +60,8 @@ def read_table(path: str) -> Dataset:
         _check_row(f"{path}:{line}", row, names)
     x = np.array([[float(cell) for cell in row[:-1]] for _, row in rows])
     y, classes = _targets([row[-1].strip() for _, row in rows])
-    return Dataset(path, "table", arrays.numbers(x, path), arrays.numbers(y, path), names=classes)
+    places = tuple(line for line, _ in rows)
+    return Dataset(path, "table", arrays.numbers(x, path), arrays.numbers(y, path), names=classes, lines=places)
 
 
 def _check_row(place: str, row: list[str], names: list[str]) -> None:

@@ -33,6 +33,13 @@ def maxpool_da(dp: Any, a: Any, p: Any, width: int) -> Any:
     return da
 
 
+maxpool_da.remark(
+    "(abs(dp[n,k,i//width,j//width]) > 0) * (a[n,k,i,j] >= p[n,k,i//width,j//width])"
+    " * (sum[u:width,v:width](a[n,k,i//width*width+u,j//width*width+v] >= p[n,k,i//width,j//width]) > 1)",
+    "{a} is the largest of its window, but not alone: all that are as large share the gradient equally.",
+)
+
+
 @layer("avgpool")
 @kernel("p[n,k,r,s] = mean[u:width,v:width](a[n,k,width*r+u,width*s+v])")
 def avgpool(a: Any, width: Window = 2) -> Any:

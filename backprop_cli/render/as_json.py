@@ -13,7 +13,7 @@ from backprop_cli.render.report import Asked
 from backprop_cli.render.whatif import WhatIf
 from backprop_cli.render.why import NUDGE, Why
 from backprop_cli.trace import Trace
-from backprop_cli.variations import Federated, Private, Shards, together
+from backprop_cli.variations import Federated, Private, Shards
 from backprop_cli.verdict import Check
 
 CONVENTIONS = {
@@ -52,7 +52,7 @@ def step_document(
 
 
 def shared_document(step: Shards | Private | Federated, trace: Trace) -> dict[str, Any]:
-    """A step that is shared out: what each part says, and what they come to together."""
+    """A step that is shared out: what each part says, what they come to together, and the parameters after it."""
     problem = step.problem
     document: dict[str, Any] = {
         "schema": "backprop.shared/1",
@@ -76,15 +76,12 @@ def shared_document(step: Shards | Private | Federated, trace: Trace) -> dict[st
         }
         for each in step.parts
     ]
+    gradients, after = plain_numbers({name: step.gradient(name) for name in problem.params}), step.after
+    updated = plain_numbers({name: after.values.get(f"{name}_new", after[name]) for name in problem.params})
     if isinstance(step, Shards):
-        return document | {
-            "together": plain_numbers({name: together(problem, step.parts, name) for name in problem.params})
-        }
-    return document | {
-        "clip": step.clip,
-        "noise": plain_numbers({name: value / len(step.parts) for name, value in step.drawn.items()}),
-        "private": plain_numbers({name: step.gradient(name) for name in problem.params}),
-    }
+        return document | {"together": gradients, "updated": updated}
+    noise = plain_numbers({name: step.noise_in(name) for name in problem.params})
+    return document | {"clip": step.clip, "noise": noise, "private": gradients, "updated": updated}
 
 
 def _loss(trace: Trace) -> dict[str, str]:

@@ -38,6 +38,11 @@ class Output:
             )
 
     @property
+    def file(self) -> str | None:
+        """The file that is written, if it is not the terminal."""
+        return None if self.output == "-" else self.output
+
+    @property
     def wants_json(self) -> bool:
         return self.as_json or self.output.endswith(".json")
 

@@ -89,7 +89,8 @@ class Result:
         if wrong.any() and len(counts) > 2:
             truth, guess = np.unravel_index(wrong.argmax(), wrong.shape)
             told = tr("{truth} taken for {guess}", truth=names[truth], guess=names[guess])
-            yield Note(tr("Most often confused: {told}, {count} times.", told=told, count=wrong.max()))
+            times = plural(int(wrong.max()), "time")
+            yield Note(tr("Most often confused: {told}, {times}.", told=told, times=times))
 
     def _language(self) -> Iterator[Block]:
         """For a text: what the loss means, and what guessing by frequency alone would give."""

@@ -41,8 +41,10 @@ class TrainingReport:
             yield from self.curves()
         yield Heading(tr("GRADIENTS (MEAN LENGTH IN THE LAST EPOCH; BARS ARE LOGARITHMIC)"))
         yield from flow(self.history, self.digits)
-        yield Heading(tr("RESULT"))
-        yield from self.result.blocks()
+        *told, last = self.result.blocks()
+        if told:
+            yield Heading(tr("RESULT"))
+        yield from (*told, last)
 
     def opening(self) -> Iterator[Block]:
         """What was trained, on what, and how."""
@@ -108,18 +110,9 @@ class TrainingReport:
 
     def _course(self) -> Iterator[Block]:
         """What the losses say: stopped early, learnt by heart, not learnt at all."""
-        state, count = self.training.state, len(self.history)
+        count = len(self.history)
         first, last = self.history[0], self.history[-1]
-        if state.best is not None and state.best_epoch < count:
-            yield Note(tr("The loss was lowest after epoch {best}; its parameters are kept.", best=state.best_epoch))
-        elif "validation_loss" in last and state.best_epoch < count and self._by_heart(state.best_epoch):
-            yield Note(
-                tr(
-                    "The validation loss was lowest after epoch {best} and rose since, while the training loss fell: "
-                    "the network learns its samples by heart (overfitting). --early-stop 5 keeps the best.",
-                    best=state.best_epoch,
-                )
-            )
+        yield from self._best()
         network = self.training.problem.network
         guess = log(network.outputs) if network.loss.name == "ce" else inf
         if last["loss"] > WORSE * guess:
@@ -129,6 +122,25 @@ class TrainingReport:
             )
         elif count > 1 and last["loss"] > 0.99 * first["loss"]:
             yield Note(tr("The loss hardly fell. Try another learning rate (--lr), or more epochs (--epochs)."))
+
+    def _best(self) -> Iterator[Block]:
+        """What is to be said of the epoch after which the loss was lowest, if it is not the last."""
+        state, best = self.training.state, self.training.state.best_epoch
+        watched = "validation_loss" in self.history[-1]
+        if best == len(self.history):
+            return
+        if state.best is not None and watched:
+            yield Note(tr("The validation loss was lowest after epoch {best}; its parameters are kept.", best=best))
+        elif state.best is not None:
+            yield Note(tr("The loss was lowest after epoch {best}; its parameters are kept.", best=best))
+        elif watched and self._by_heart(best):
+            yield Note(
+                tr(
+                    "The validation loss was lowest after epoch {best} and rose since, while the training loss fell: "
+                    "the network learns its samples by heart (overfitting). --early-stop 5 keeps the best.",
+                    best=best,
+                )
+            )
 
     def _by_heart(self, best: int) -> bool:
         lowest, last = self.history[best - 1], self.history[-1]
