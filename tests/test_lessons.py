@@ -152,6 +152,13 @@ def test_the_right_number_is_right_however_it_is_written(tmp_path: Path) -> None
         assert "correct: Right." in text_of(player(lesson).answer(typed)), typed
 
 
+def test_arithmetic_is_told_as_it_was_understood() -> None:
+    session = player(read_lesson(find_lesson(ONE)))
+    assert "Read as: 0.375" in text_of(session.answer("3/8"))
+    assert "Read as: -1200" in text_of(session.answer("−1.2e3"))
+    assert "Read as" not in text_of(session.answer("0.375"))
+
+
 def test_too_few_figures_are_told_so_and_not_called_wrong(tmp_path: Path) -> None:
     lesson = made(tmp_path, NETWORK + '[[question]]\nid = "a"\nanswer = "a1[1]"\ndigits = 4\n', "a\nWhat?")
     value = float(lesson.variant(1).find(next(iter(Quantity("a1[1]").names))))

@@ -6,6 +6,7 @@ A session takes one typed line at a time and answers with blocks, like `play`; w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,11 +21,12 @@ from backprop_cli.course.progress import Standing
 from backprop_cli.course.prose import Ask, Paragraph, Piece, Run, Sample, Title
 from backprop_cli.course.quantities import Name
 from backprop_cli.course.questions import Numbers, Question, Verdict
-from backprop_cli.course.variant import Find, Variant
+from backprop_cli.course.variant import Find, Variant, written
 from backprop_cli.errors import InputError, UsageError
 from backprop_cli.language import later, plural, tr
 from backprop_cli.play import split
 from backprop_cli.render.blocks import Block, Code, Fact, Heading, Note, Outcome, Prose
+from backprop_cli.typed import keyed
 
 HELP = {
     "an answer": "is judged; 0.37, 3/8 and 0.59*(1-0.59) are numbers",
@@ -42,6 +44,8 @@ STATES = {
     "right": later("right"), "carried": later("right, from your own number"), "shown": later("shown"),
     "wrong": later("not right yet"), "few": later("not exact enough yet"), "": later("open"),
 }  # fmt: skip
+PLAIN = re.compile(r"[-+]?\d*\.?\d*|[^/*^()]*[,; ][^/*^()]*")
+"""A number that needs no reading, or several of them; whatever else is typed is told as it was understood."""
 LETTERS = ("h", "n", "p", "b", "q")
 """Commands that are a letter, as the answers to some questions are; there, an answer it is."""
 
@@ -207,6 +211,8 @@ class Player:
         asked.verdict = found.verdict
         asked.value = found.value
         self._keep(found.verdict, line.strip(), found.value)
+        if isinstance(question, Numbers) and not PLAIN.fullmatch(keyed(line).strip()):
+            yield Fact(tr("Read as"), written(found.value, 6))
         match found.verdict:
             case "right":
                 yield Outcome(True, tr("Right."))
