@@ -71,7 +71,7 @@ def test_a_newcomer_goes_from_the_first_lesson_to_the_last(here: Run, tmp_path: 
         assert (found.returncode, found.stderr) == (0, b"")
         assert lesson.text(language).title in found.stdout.decode()
     listed = here("lesson", env=env).stdout.decode()
-    assert listed.count({"en": ": done", "zh": "：已完成"}[language]) == len(COURSE[:3])
+    assert listed.count({"en": "(done)", "zh": "（已完成）"}[language]) == len(COURSE[:3])
 
 
 # --- prose -----------------------------------------------------------------------------------------------------------
@@ -87,6 +87,13 @@ def test_lines_of_chinese_are_joined_without_a_blank() -> None:
     (piece,) = read_prose("第一行，\n第二行", "zh.md")
     assert isinstance(piece, Paragraph)
     assert piece.text == "第一行，第二行"
+
+
+def test_a_reply_may_be_to_a_sign_and_have_code_in_it() -> None:
+    (ask,) = read_prose("```{ask} s\nSign of `a b`?\nhint: One.\nwrong +: `x y` no.\nwrong −: Nor that.\n```", "en.md")
+    assert isinstance(ask, Ask)
+    assert (ask.text, ask.hints) == ("Sign of a\u00a0b?", ("One.",))
+    assert ask.entries == {("wrong", "+"): "x\u00a0y no.", ("wrong", "−"): "Nor that."}
 
 
 def test_a_block_that_is_not_known_is_refused_with_its_line() -> None:
@@ -233,7 +240,7 @@ def test_steps_are_put_in_order(tmp_path: Path) -> None:
     assert right != "abc"  # they are shown in another order
     assert question.judge(lesson.variant(1), " ".join(right)).verdict == "right"
     assert question.judge(lesson.variant(1), "sum bend loss").verdict == "right"
-    assert "The first 1" in question.judge(lesson.variant(1), right[0] + right[2] + right[1]).said
+    assert "Only the first one stands" in question.judge(lesson.variant(1), right[0] + right[2] + right[1]).said
     with pytest.raises(UsageError, match="each of the 3 once"):
         question.judge(lesson.variant(1), "aab")
 
@@ -268,6 +275,13 @@ def test_hints_say_more_and_more_and_end_with_the_answer(tmp_path: Path) -> None
     answer = text_of(session.answer("h"))
     assert "delta1[1] = " in answer
     assert session.asked[0].verdict == "shown"
+
+
+def test_why_is_about_the_network_that_is_asked_about(tmp_path: Path) -> None:
+    toml = NETWORK + '[networks.other]\nnet = "2-3-2"\n[[question]]\nid = "a"\nanswer = "other.a2[2]"\n'
+    session = player(made(tmp_path, toml, "a\nWhat?"))
+    assert "a2[2] = " in text_of(session.answer("why a2[2]"))
+    assert "W1[3,1]" in text_of(session.answer("why other.W1[3,1]"))
 
 
 def test_letters_are_answers_where_they_are_options(tmp_path: Path) -> None:
@@ -515,7 +529,7 @@ def test_a_new_lesson_is_without_fault_and_can_be_played(tmp_path: Path, here: R
     assert found == []
     env = {"BACKPROP_HOME": str(tmp_path / "home")}
     assert b"What is" in here("lesson", "mine/010-first", env=env, stdin=b"show\n").stdout
-    assert b"A title: done" in here("lesson", "mine", env=env).stdout
+    assert b"A title (done)" in here("lesson", "mine", env=env).stdout
     assert here("lesson", "new", "mine/010-first").returncode == 2
     assert here("lesson", "nowhere/at-all", env=env).returncode == 3
 

@@ -37,7 +37,7 @@ def overview(known: Sequence[Lesson], events: list[Event]) -> Iterator[Block]:
     for lesson in known:
         count = sum(card.lesson == lesson.name for card in due)
         told = _told(lesson, standing(events, lesson.name), count)
-        yield Fact(f"{lesson.number} {lesson.text(current().language).title}", told)
+        yield Fact(lesson.number, tr("{title} ({state})", title=lesson.text(current().language).title, state=told))
     nearest = next((lesson for lesson in known if not standing(events, lesson.name).done), None)
     if nearest:
         yield Note(tr("backprop lesson next goes on with {title}.", title=nearest.text(current().language).title))

@@ -301,6 +301,9 @@ def _played(lesson: Lesson) -> Found:
         try:
             events: list[dict[str, Any]] = []
             items, closing = items_of(lesson, language, lesson.seeds[0])
+            if not items:
+                yield f"{language}.md", tr("the lesson asks nothing"), False
+                continue
             player = Player(items, closing, events.append)
             wide = _too_wide(player.opening())
             for item in items:

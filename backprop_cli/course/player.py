@@ -274,7 +274,14 @@ class Player:
     def _why(self, rest: str) -> Iterator[Block]:
         if not rest:
             raise UsageError("why what? Name an address, such as why {example}", example=self._example())
-        yield from self.variant.run().why(rest).blocks()
+        network, dot, address = rest.partition(".")
+        if not dot or network not in self.variant.networks:
+            network, address = self._network(), rest
+        yield from self.variant.run(network).why(address).blocks()
+
+    def _network(self) -> str:
+        """The network that the question is about: that of the first value it speaks of."""
+        return next((name.network for each in self.item.question.quantities for name in each.names), "")
 
     def _example(self) -> str:
         question = self.item.question

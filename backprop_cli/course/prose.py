@@ -30,7 +30,7 @@ from backprop_cli.errors import InputError, UsageError
 HOLE = re.compile(r"\{\{(.*?)(?:\|\s*(\d+)\s*)?\}\}")
 """A number that is computed: the expression, and how many digits are shown."""
 FENCE = re.compile(r"\{(?P<kind>\w+)\}\s*(?P<id>[\w-]*)")
-ENTRY = re.compile(r"(?P<word>hint|right|wrong|option|item)(?: (?P<id>[\w-]+))?: (?P<text>.*)")
+ENTRY = re.compile(r"(?P<word>hint|right|wrong|option|item)(?: (?P<id>[\w+−-]+))?: (?P<text>.*)")
 KINDS = ("ask", "run")
 
 
@@ -152,13 +152,13 @@ def _ask(name: str, content: str, place: str) -> Ask:
     for line in filter(None, map(str.strip, content.splitlines())):
         found = ENTRY.fullmatch(line)
         if found and found["word"] == "hint":
-            hints.append(found["text"])
+            hints.append(_line(found["text"]))
             last = ("hint", "")
         elif found:
             last = (found["word"], found["id"] or "")
             if last in entries:
                 raise InputError("{place}: {entry} stands there twice", place=place, entry=" ".join(last))
-            entries[last] = found["text"]
+            entries[last] = _line(found["text"])
         elif last is None:
             text.append(line)
         elif last == ("hint", ""):

@@ -94,12 +94,12 @@ class Numbers(Question):
             return Judged("right", value=given)
         if own and self._close(given, self.answer.value(own)):
             return Judged("carried", value=given)
-        if all(map(self._rounded, texts.ravel(), given.ravel(), truth.ravel())):
-            said = tr("Right as far as it goes; give {digits} significant digits.", digits=self.digits)
-            return Judged("few", said, value=given)
         for name, value in self.wrong.items():
             if self._close(given, variant.value(value)):
                 return Judged("wrong", mistake=name, value=given)
+        if all(map(self._rounded, texts.ravel(), given.ravel(), truth.ravel())):
+            said = tr("Right as far as it goes; give {digits} significant digits.", digits=self.digits)
+            return Judged("few", said, value=given)
         return Judged("wrong", self._where(variant, given, truth), value=given)
 
     def _where(self, variant: Variant, given: Any, truth: Any) -> str:
@@ -222,8 +222,10 @@ class Order(Question):
         right = next((at for at, (one, other) in enumerate(zip(given, self.answer, strict=True)) if one != other), None)
         if right is None:
             return Judged("right", value=given)
-        said = tr("The first {count} stand where they should.", count=right) if right else ""
-        return Judged("wrong", said or tr("Something else comes first."), value=given)
+        if not right:
+            return Judged("wrong", tr("Something else comes first."), value=given)
+        many = tr("The first {count} stand where they should.", count=right)
+        return Judged("wrong", tr("Only the first one stands where it should.") if right == 1 else many, value=given)
 
     def model(self, variant: Variant) -> str:
         mixed = self._mixed(variant)
