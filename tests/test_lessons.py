@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,11 +26,14 @@ from hypothesis import strategies as st
 from backprop_cli.course import catalogue, progress
 from backprop_cli.course.authors import lesson_notes, new_lesson, preview_lesson
 from backprop_cli.course.catalogue import begin_lesson
+from backprop_cli.course.demonstrate import demonstrated, read_command, spelled
+from backprop_cli.course.items import items_of
 from backprop_cli.course.lesson import Lesson, course, find_lesson, folders, read_lesson
 from backprop_cli.course.linter import check_lessons, faults
-from backprop_cli.course.player import Player, items_of
+from backprop_cli.course.player import Player
 from backprop_cli.course.progress import Progress, cards, standing
 from backprop_cli.course.prose import Ask, Paragraph, read_prose
+from backprop_cli.course.prose import Run as Shown
 from backprop_cli.course.quantities import Quantity
 from backprop_cli.course.questions import Judged
 from backprop_cli.errors import BackpropError, InputError, UsageError
@@ -72,6 +76,28 @@ def test_a_newcomer_goes_from_the_first_lesson_to_the_last(here: Run, tmp_path: 
         assert lesson.text(language).title in found.stdout.decode()
     listed = here("lesson", env=env).stdout.decode()
     assert listed.count({"en": "(done)", "zh": "（已完成）"}[language]) == len(COURSE[:3])
+
+
+RUNS = [
+    (folder, piece.command)
+    for folder in COURSE
+    for piece in read_lesson(folder).text("en").pieces
+    if isinstance(piece, Shown) and not piece.command.startswith("train")
+]
+
+
+@pytest.mark.parametrize(("folder", "command"), RUNS, ids=[f"{folder.name}: {command}" for folder, command in RUNS])
+def test_a_command_that_a_lesson_shows_shows_the_same_outside(here: Run, folder: Path, command: str) -> None:
+    variant = read_lesson(folder).variant(1)
+    first, *blocks = demonstrated(command, variant)
+    line = text_of([first]).removeprefix("$ ").replace("\n  ", " ")
+    if "the lesson's own numbers" in line:
+        return
+    name, network, words, flags = read_command(variant.filled(command).replace("−", "-"))
+    line = spelled(name, words, flags, variant.networks[network], 1)
+    found = here(*shlex.split(line)[1:], "--plain")
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.decode().startswith(text_of(blocks).lstrip("\n")[:2000])
 
 
 # --- prose -----------------------------------------------------------------------------------------------------------

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from backprop_cli.course.catalogue import lessons, next_lesson
+from backprop_cli.course.items import items_of
 from backprop_cli.course.lesson import FILE, Lesson, Text, find_lesson, read_lesson
-from backprop_cli.course.player import Player, items_of
+from backprop_cli.course.player import Player
 from backprop_cli.course.progress import Event, Progress, cards, now, read_events, standing
 from backprop_cli.course.prose import Ask, Paragraph, Run, Sample, Title
 from backprop_cli.course.questions import Choice, Order

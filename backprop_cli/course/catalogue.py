@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from backprop_cli.course.items import Item, items_of
 from backprop_cli.course.lesson import Lesson, course, find_lesson, folders, read_lesson
-from backprop_cli.course.player import Item, Player, items_of
+from backprop_cli.course.player import Player
 from backprop_cli.course.progress import Card, Event, Progress, Standing, cards, now, standing
 from backprop_cli.errors import BackpropError, InputError, UsageError
 from backprop_cli.language import current, plural, tr

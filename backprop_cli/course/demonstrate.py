@@ -16,15 +16,20 @@ import numpy as np
 
 from backprop_cli.course.variant import Variant
 from backprop_cli.errors import UsageError, unknown
+from backprop_cli.language import tr
+from backprop_cli.problem_file import DEFAULT_NET
 from backprop_cli.render.blocks import Block, Prose
 from backprop_cli.render.report import View
 from backprop_cli.render.training import TrainingReport
 from backprop_cli.session import train
 from backprop_cli.trace import PHASES
+from backprop_cli.typed import read_number
 from backprop_cli.verdict import worst_first
 
 MADE = ("xor", "spirals", "moons", "blobs", "sine", "digits")
 """Data that needs no file."""
+UNSAID = {"after", "params"}
+"""Keys of a network that no option of a command can say."""
 MOST_EPOCHS = 2000
 FLAGS: dict[str, tuple[str, ...]] = {
     "step": ("only", "layer", "show"), "why": ("depth",), "whatif": (), "check": (),
@@ -36,12 +41,12 @@ ADDRESSES = {"step": 0, "why": 1, "whatif": 1, "check": 0, "train": 0}
 
 def demonstrated(line: str, variant: Variant) -> Iterator[Block]:
     """The command as one would type it, and what it shows. Raises UsageError."""
-    command, network, words, flags = read_command(line)
+    command, network, words, flags = read_command(variant.filled(line).replace("−", "-"))
+    run = variant.run(network)
     yield Prose(f"$ {spelled(command, words, flags, variant.networks[network], variant.seed)}")
     if command == "train":
         yield from _trained(variant, network, flags)
         return
-    run = variant.run(network)
     match command:
         case "step":
             show: Any = flags.get("show", "both")
@@ -83,40 +88,43 @@ def _check_flags(flags: Mapping[str, str]) -> None:
     for flag in ("layer", "depth", "epochs", "batch"):
         if flag in flags and not (flags[flag].isdigit() and 1 <= int(flags[flag]) <= MOST_EPOCHS):
             raise UsageError("--{flag} takes a whole number from 1 to {most}", flag=flag, most=MOST_EPOCHS)
+    if "lr" in flags:
+        read_number(flags["lr"])
     for flag, known in (("only", PHASES), ("show", ("symbols", "numbers", "both")), ("data", MADE)):
         if flag in flags and flags[flag].partition("(")[0] not in known:
             raise unknown(f"--{flag}", flags[flag], known)
 
 
 def spelled(command: str, words: list[str], flags: Mapping[str, str], network: Mapping[str, Any], seed: int) -> str:
-    """The command line that shows the same outside of the lesson, as far as options can say it."""
+    """The command line that shows the same outside of the lesson; where no options can say it, that is said."""
     table = {"seed": seed, **network}
-    net, _ = str(table.pop("net", "3-4-2")), table.pop("after", None)
-    parts = ["backprop", command, *words, net]
-    for name, value in table.items():
-        if isinstance(value, bool):
-            parts += [f"--{name}"] if value else []
-        elif not isinstance(value, dict):
-            parts += [f"--{name}", _option(value)]
-    for flag, value in flags.items():
-        parts += [f"--{flag}", value]
-    return shlex.join(parts)
+    parts = ["backprop", command, *words, str(table.pop("net", DEFAULT_NET))]
+    options = [part for name, value in table.items() for part in _option(name, value)]
+    more = [part for flag, value in flags.items() for part in (f"--{flag}", value)]
+    if table.keys() & UNSAID or "" in options:
+        return tr("{command}, with the lesson's own numbers", command=shlex.join([*parts[:-1], *more]))
+    return shlex.join([*parts, *options, *more])
 
 
-def _option(value: Any) -> str:
-    """A value of a problem file as an option has it: rows apart by semicolons."""
-    if not isinstance(value, list):
-        return str(value)
-    if value and isinstance(value[0], list):
-        return ";".join(map(_option, value))
-    return ",".join(map(str, value))
+def _option(name: str, value: Any) -> tuple[str, ...]:
+    """A key of a problem file as an option; "" where there is none."""
+    if isinstance(value, bool):
+        return (f"--{name}",) if value else ("--no-bias",) if name == "bias" else ()
+    return f"--{name}", _listed(value) if isinstance(value, list) else str(value)
+
+
+def _listed(value: list[Any]) -> str:
+    """A list as an option has it: apart by commas, rows by semicolons; "" for anything deeper."""
+    if not (value and isinstance(value[0], list)):
+        return ",".join(map(str, value))
+    return "" if isinstance(value[0][0], list) else ";".join(map(_listed, value))
 
 
 def _trained(variant: Variant, network: str, flags: Mapping[str, str]) -> Iterator[Block]:
     table = {key: value for key, value in variant.networks[network].items() if key != "after"}
     recipe = {name: int(flags[name]) for name in ("epochs", "batch") if name in flags}
     if "lr" in flags:
-        table["lr"] = float(flags["lr"])
+        table["lr"] = read_number(flags["lr"])
     with np.errstate(all="ignore"):
         training = train({"seed": variant.seed, **table}, flags.get("data"), **recipe)
     yield from TrainingReport(training).blocks()

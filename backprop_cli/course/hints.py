@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.prose import Ask
-from backprop_cli.course.questions import Numbers, Question, Spot
+from backprop_cli.course.questions import Question, Spot
 from backprop_cli.course.variant import Variant
 from backprop_cli.language import tr
 from backprop_cli.mistakes import mistakes_at
@@ -34,7 +35,8 @@ def ladder(question: Question, ask: Ask, variant: Variant) -> list[list[Block]]:
         notation, step, place = found
         rungs.append([Formula(notation.formula(step))])
         middle = _without_the_last(with_numbers(notation, step, place, 6))
-        rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
+        if middle != "…":
+            rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
     return [*rungs, list(solution(question, ask, variant))]
 
 

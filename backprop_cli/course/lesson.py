@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backprop_cli import files
+from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.prose import Ask, Piece, Title, check_holes, read_prose
 from backprop_cli.course.quantities import Quantity
-from backprop_cli.course.questions import Choice, Formula, Numbers, Order, Question, Sign, Spot
+from backprop_cli.course.questions import Choice, Formula, Order, Question, Sign, Spot
 from backprop_cli.course.variant import Variant
 from backprop_cli.errors import BackpropError, InputError, UsageError, unknown
 from backprop_cli.language import tr

@@ -6,33 +6,24 @@ in the same order, and a play from the first line to the last end in "done".
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from backprop_cli.course.demonstrate import read_command
 from backprop_cli.course.hints import ladder
 from backprop_cli.course.lesson import LANGUAGES, Lesson, Text, course, find_lesson, folders, read_lesson
-from backprop_cli.course.player import Player, items_of
+from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.prose import HOLE, Ask, Paragraph, Piece, Run, Sample, Title, texts
-from backprop_cli.course.questions import Choice, Formula, Numbers, Order, Question
+from backprop_cli.course.questions import Choice, Formula, Order, Question
+from backprop_cli.course.trial import Found, played, shows
 from backprop_cli.course.variant import Variant
 from backprop_cli.errors import BackpropError, UsageError
-from backprop_cli.language import Wish, current, plural, speak, tr
-from backprop_cli.lines import cells
-from backprop_cli.render import plain, terminal
+from backprop_cli.language import plural, tr
 from backprop_cli.render.blocks import Block, Fact, Heading, Outcome
-from backprop_cli.render.screen import Screen
 
-WIDTH = 80
-SCREENS = (Screen(WIDTH, "utf-8", colour=False, plain=False), Screen(WIDTH, "utf-8", colour=False, plain=True))
 TRIVIAL = ("0", "1", "-1")
 """What somebody types who did not compute anything."""
-DECIMAL = re.compile(r"(?<![\w.])[-−]?\d+\.\d+(?![\w.])")
 FEWEST, FEWEST_KINDS = 4, 2
 """A lesson has at least so many questions, of so many kinds."""
 
@@ -98,13 +89,8 @@ def faults(folder: Path) -> Iterator[Fault]:
     except BackpropError as error:
         yield Fault(folder.name, "lesson.toml", str(error))
         return
-    for where, what, doubt in chain(
-        _fits(lesson), _languages(lesson), _numbers(lesson), _shows(lesson), _played(lesson)
-    ):
+    for where, what, doubt in chain(_fits(lesson), _languages(lesson), _numbers(lesson), shows(lesson), played(lesson)):
         yield Fault(lesson.name, where, what, doubt)
-
-
-Found = Iterator[tuple[str, str, bool]]
 
 
 # --- text and logic go together --------------------------------------------------------------------------------------
@@ -255,80 +241,4 @@ def _unfilled(text: Text, variant: Variant) -> str:
             variant.filled(each)
     except UsageError as error:
         return str(error)
-    return ""
-
-
-# --- what is shown ---------------------------------------------------------------------------------------------------
-
-
-def _shows(lesson: Lesson) -> Found:
-    """Commands can be run, and no number stands in the text that the engine knows."""
-    variant = lesson.variant(lesson.seeds[0])
-    try:
-        known = {
-            f"{abs(float(value)):.{digits}f}"
-            for network in lesson.networks
-            for array in variant.run(network).trace.values.values()
-            for value in np.ravel(np.asarray(array, float))[:500]
-            for digits in range(2, 7)
-        }
-    except UsageError as error:
-        yield "lesson.toml", str(error), False
-        return
-    for text in lesson.texts.values():
-        for piece in text.pieces:
-            if isinstance(piece, Run):
-                try:
-                    _, network, _, _ = read_command(piece.command)
-                    variant.run(network)
-                except UsageError as error:
-                    yield f"{text.language}.md", str(error), False
-        for each in texts(text.pieces):
-            for found in DECIMAL.findall(HOLE.sub("", each)):
-                if found.lstrip("-−") in known:
-                    yield (
-                        f"{text.language}.md",
-                        tr("{number} is typed, but the engine knows it; write an expression", number=found),
-                        True,
-                    )
-
-
-def _played(lesson: Lesson) -> Found:
-    """A play with the model answers, in each language, on the first set of numbers: all fits, and it ends in done."""
-    before = current()
-    for language in lesson.texts:
-        speak(Wish(language, "linter"))
-        try:
-            events: list[dict[str, Any]] = []
-            items, closing = items_of(lesson, language, lesson.seeds[0])
-            if not items:
-                yield f"{language}.md", tr("the lesson asks nothing"), False
-                continue
-            player = Player(items, closing, events.append)
-            wide = _too_wide(player.opening())
-            for item in items:
-                if not player.over:
-                    wide = _too_wide(player.answer(item.question.model(item.lesson.variant(item.seed)))) or wide
-            if wide:
-                yield (
-                    f"{language}.md",
-                    tr("a line is wider than {width} columns: {line}", width=WIDTH, line=wide),
-                    False,
-                )
-            if not events or events[-1]["verdict"] != "done":
-                yield f"{language}.md", tr("a play with the model answers does not end in done"), False
-        except BackpropError as error:
-            yield f"{language}.md", str(error), False
-        finally:
-            speak(before)
-
-
-def _too_wide(blocks: Iterator[Block]) -> str:
-    """A line that does not fit, handsome or plain; nothing if all do."""
-    for block in blocks:
-        handsome: Callable[..., Any] = terminal.lines
-        for screen, lines in zip(SCREENS, (handsome, plain.lines), strict=True):
-            for line in lines(block, screen):
-                if cells(str(line)) > WIDTH:
-                    return str(line)
     return ""

@@ -10,22 +10,22 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from backprop_cli.course.demonstrate import demonstrated
 from backprop_cli.course.hints import given_away, ladder, solution
-from backprop_cli.course.lesson import Lesson
+from backprop_cli.course.items import Item, shown
+from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.progress import Standing
-from backprop_cli.course.prose import Ask, Paragraph, Piece, Run, Sample, Title
+from backprop_cli.course.prose import Piece
 from backprop_cli.course.quantities import Name
-from backprop_cli.course.questions import Numbers, Question, Verdict
+from backprop_cli.course.questions import Verdict
 from backprop_cli.course.variant import Find, Variant, written
-from backprop_cli.errors import InputError, UsageError
+from backprop_cli.errors import UsageError
 from backprop_cli.language import later, plural, tr
 from backprop_cli.play import split
-from backprop_cli.render.blocks import Block, Code, Fact, Heading, Note, Outcome, Prose
+from backprop_cli.render.blocks import Block, Fact, Heading, Note, Outcome, Prose
 from backprop_cli.typed import keyed
 
 HELP = {
@@ -50,24 +50,6 @@ LETTERS = ("h", "n", "p", "b", "q")
 """Commands that are a letter, as the answers to some questions are; there, an answer it is."""
 
 
-class Item(NamedTuple):
-    """A question, in its place: the text before it, and the set of numbers it is asked with."""
-
-    lesson: Lesson
-    language: str
-    seed: int
-    id: str
-    before: tuple[Piece, ...] = ()
-
-    @property
-    def question(self) -> Question:
-        return self.lesson.questions[self.id]
-
-    @property
-    def ask(self) -> Ask:
-        return self.lesson.text(self.language).asks[self.id]
-
-
 @dataclass
 class Asked:
     """How a question stands: the last verdict, how many hints were given, and the number that was typed last."""
@@ -78,26 +60,6 @@ class Asked:
 
 
 Keep = Callable[[dict[str, Any]], None]
-
-
-def items_of(lesson: Lesson, language: str, seed: int) -> tuple[list[Item], tuple[Piece, ...]]:
-    """The questions of a lesson, each with the text before it; and the text after the last one.
-
-    Raises InputError for a question that has no logic.
-    """
-    items: list[Item] = []
-    before: list[Piece] = []
-    for piece in lesson.text(language).pieces:
-        if isinstance(piece, Ask) and piece.id not in lesson.questions:
-            raise InputError(
-                "{folder}: question {id} is asked, but is not in lesson.toml", folder=lesson.folder, id=piece.id
-            )
-        if isinstance(piece, Ask):
-            items.append(Item(lesson, language, seed, piece.id, tuple(before)))
-            before = []
-        else:
-            before.append(piece)
-    return items, tuple(before)
 
 
 class Player:
@@ -361,17 +323,3 @@ class Player:
         if isinstance(value, np.ndarray):
             event["value"] = value.tolist()
         self.keep(event)
-
-
-def shown(pieces: Sequence[Piece], lesson: Lesson, variant: Variant) -> Iterator[Block]:
-    """A text as blocks, its numbers put in and its commands run."""
-    for piece in pieces:
-        match piece:
-            case Title(text, level):
-                yield Heading(variant.filled(text), min(level, 2))
-            case Paragraph(text, mark):
-                yield Prose(variant.filled(text), mark)
-            case Sample(text):
-                yield Code("\n" + variant.filled(text))
-            case Run(command):
-                yield from demonstrated(command, variant)

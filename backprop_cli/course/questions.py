@@ -6,8 +6,6 @@ with other numbers. A judgement never compares texts, but what they mean.
 
 from __future__ import annotations
 
-import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,17 +22,14 @@ from backprop_cli.language import tr
 from backprop_cli.predict import read_sign
 from backprop_cli.render.blocks import Block, Fact
 from backprop_cli.signs import sign_of
-from backprop_cli.typed import keyed, read_number
+from backprop_cli.typed import keyed
 
 Verdict = Literal["right", "carried", "few", "wrong"]
-SLACK = 0.6
-"""An answer may be off by a little more than half a unit of the last digit asked for: it is rounded by hand."""
 ZERO = 1e-12
 """What is nearer to 0 than this is 0."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 POINTS = 7
 """At so many random points two formulas must agree."""
-DECIMAL = re.compile(r"[-+]?\d*\.?(?P<places>\d*)(e(?P<power>[-+]?\d+))?")
 
 
 class Judged(NamedTuple):
@@ -72,72 +67,6 @@ class Question(ABC):
     def quantities(self) -> tuple[Quantity, ...]:
         """All expressions in it."""
         return ()
-
-
-@dataclass(frozen=True, eq=False)
-class Numbers(Question):
-    """A number, or several: a vector or a matrix, as the answer's shape is."""
-
-    answer: Quantity
-    digits: int = 3
-    wrong: Mapping[str, Quantity] = field(default_factory=dict)
-
-    @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        return (self.answer, *self.wrong.values())
-
-    def judge(self, variant: Variant, typed: str, own: Find | None = None) -> Judged:
-        truth = variant.value(self.answer)
-        texts = split(typed, truth.shape)
-        given = np.array([read_number(text) for text in texts.ravel()]).reshape(truth.shape)
-        if self._close(given, truth):
-            return Judged("right", value=given)
-        if own and self._close(given, self.answer.value(own)):
-            return Judged("carried", value=given)
-        for name, value in self.wrong.items():
-            if self._close(given, variant.value(value)):
-                return Judged("wrong", mistake=name, value=given)
-        if all(map(self._rounded, texts.ravel(), given.ravel(), truth.ravel())):
-            said = tr("Right as far as it goes; give {digits} significant digits.", digits=self.digits)
-            return Judged("few", said, value=given)
-        return Judged("wrong", self._where(variant, given, truth), value=given)
-
-    def _where(self, variant: Variant, given: Any, truth: Any) -> str:
-        """Of several numbers, which are wrong."""
-        if not truth.shape:
-            return ""
-        bad = [place for place in np.ndindex(*truth.shape) if not self._close(given[place], truth[place])]
-        if len(bad) == truth.size:
-            return tr("None of the numbers is right.")
-        names = ", ".join(",".join(str(at + 1) for at in place) for place in bad)
-        return tr(
-            "{count} of {all} are right; look again at {places}.",
-            count=truth.size - len(bad),
-            all=truth.size,
-            places=names,
-        )
-
-    def _close(self, given: Any, value: Any) -> bool:
-        """Whether all numbers are the same, as far as the digits go that are asked for."""
-        value = np.asarray(value, float)
-        with np.errstate(divide="ignore"):
-            unit = np.where(abs(value) > ZERO, 10.0 ** (np.floor(np.log10(abs(value))) - self.digits + 1), ZERO)
-        return bool((abs(given - value) <= SLACK * unit).all())
-
-    def _rounded(self, text: str, given: float, truth: float) -> bool:
-        """Whether what was typed is the truth, rounded to fewer digits than were asked for."""
-        found = DECIMAL.fullmatch(keyed(text).strip().lower())
-        if not found:
-            return bool(self._close(given, truth))
-        unit = 10.0 ** (int(found["power"] or 0) - len(found["places"] or ""))
-        return given != 0 and abs(given - truth) <= SLACK * unit and unit < abs(truth) * 2
-
-    def model(self, variant: Variant) -> str:
-        return typed_out(variant.value(self.answer), self.digits + 3)
-
-    def expected(self, variant: Variant) -> Iterator[tuple[str, str]]:
-        for name, value in self.wrong.items():
-            yield name, typed_out(variant.value(value), self.digits + 3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,7 +229,8 @@ class Spot(Question):
 
     def judge(self, variant: Variant, typed: str, own: Find | None = None) -> Judged:
         planted = self._planted()
-        ref, place = read_address(typed, variant.notation(planted.network))
+        address = typed.strip().removeprefix(f"{planted.network}.")
+        ref, place = read_address(address, variant.notation(planted.network))
         _, wrong, at = variant.where(planted)
         if ref == wrong and place == at:
             return Judged("right", value=typed)
@@ -308,7 +238,7 @@ class Spot(Question):
             raise UsageError(
                 "{address} is a whole array; name one entry of it, such as {example}",
                 address=typed,
-                example=planted._replace(places=(1,) * len(planted.places)),
+                example=planted._replace(network="", places=(1,) * len(planted.places)),
             )
         find = self._shown(variant)
         there, here = (
@@ -318,6 +248,8 @@ class Spot(Question):
             return Judged(
                 "wrong", tr("That one is wrong too, but only because of an earlier one. Look further up."), value=typed
             )
+        if variant.run(planted.network).trace.producer(ref) is None:
+            return Judged("wrong", tr("That one is given."), value=typed)
         return Judged("wrong", tr("That one follows from what stands before it."), value=typed)
 
     def model(self, variant: Variant) -> str:
@@ -334,31 +266,3 @@ def pick(typed: str, names: Sequence[str]) -> str:
     if word.isdigit() and 1 <= int(word) <= len(names):
         return names[int(word) - 1]
     raise unknown("choice", typed.strip(), LETTERS[: len(names)])
-
-
-def split(typed: str, shape: tuple[int, ...]) -> Any:
-    """The numbers that were typed, apart by commas or blanks, rows by semicolons. Raises UsageError."""
-    plain = keyed(typed).strip()
-    if not shape:
-        return np.array(plain, object)
-    plain = re.sub(r"\]\s*,?\s*\[", ";", plain).strip("[] ")
-    rows = [re.split(r"\s*,\s*|\s+", row.strip("[] ,")) for row in plain.split(";") if row.strip("[] ,")]
-    wanted = (1, *shape)[-2:]
-    if (len(rows), *{len(row) for row in rows}) != wanted:
-        raise UsageError(
-            "expected {count} numbers, apart by commas (rows by semicolons): {rows} × {columns}",
-            count=math.prod(shape),
-            rows=wanted[0],
-            columns=wanted[1],
-        )
-    return np.array(rows, object).reshape(shape)
-
-
-def typed_out(value: Any, digits: int) -> str:
-    """Numbers as one would type them."""
-    array = np.asarray(value, float)
-    if array.ndim == 0:
-        return f"{float(array):.{digits}g}"
-    if array.ndim == 1:
-        return ", ".join(f"{entry:.{digits}g}" for entry in array)
-    return "; ".join(typed_out(row, digits) for row in array)
