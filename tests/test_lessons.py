@@ -349,25 +349,24 @@ def test_nothing_that_is_typed_raises(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-@pytest.mark.parametrize(
-    ("language", "question", "right"), [("en", "Question 2 of", "✓ Right."), ("zh", "第 2 题", "✓ 正确。")]
-)
-def test_at_a_terminal(tmp_path: Path, columns: int, language: str, question: str, right: str) -> None:
+@pytest.mark.parametrize(("language", "said"), [("en", "✓ Done: 6 of 6"), ("zh", "✓ 完成：6 道题中答对 6 道")])
+def test_a_whole_lesson_at_a_terminal(tmp_path: Path, columns: int, language: str, said: str) -> None:
     lesson = read_lesson(find_lesson(ONE))
     child, screen = spawn(columns, "--lang", language, "lesson", "next", BACKPROP_HOME=str(tmp_path))
     stream = pyte.Stream(screen)
-    child.expect_exact("[1/6] > ")
-    child.sendline(lesson.questions["z"].model(lesson.variant(1)))
-    child.expect_exact("[2/6] > ")
-    stream.feed(child.before + child.after)
-    shown = "\n".join(line.rstrip() for line in screen.display)
-    assert question in shown
-    assert right in child.before
-    assert not any(line.lstrip().startswith(("。", "，")) for line in screen.display)
-    child.sendline("q")
+    for number, question in enumerate(lesson.questions.values(), 1):
+        child.expect_exact(f"[{number}/6] > ")
+        stream.feed(child.before + child.after)
+        lines = [line.strip() for line in screen.display]
+        assert any(line.startswith(f"[{number}/6] >") for line in lines)
+        assert not any(line.startswith(("。", "，", "；")) for line in lines)
+        child.sendline(question.model(lesson.variant(1)))
     child.expect(pexpect.EOF)
+    stream.feed(child.before)
+    assert said in "".join(line.rstrip() for line in screen.display)
     child.close()
     assert child.exitstatus == 0
+    assert standing(Progress(tmp_path).events(), ONE).done
 
 
 # --- what is kept ----------------------------------------------------------------------------------------------------

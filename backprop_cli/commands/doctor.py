@@ -16,7 +16,7 @@ from backprop_cli.commands.options import OUTPUT, option, screen_options
 from backprop_cli.commands.page import GroupedCommand
 from backprop_cli.language import current, later, tr
 
-PACKAGES = ("numpy", "click", "rich", "sympy")
+PACKAGES = ("numpy", "click", "rich", "sympy", "platformdirs", "filelock", "markdown-it-py")
 SETTINGS = (
     "TERM",
     "COLUMNS",
@@ -26,6 +26,7 @@ SETTINGS = (
     "ACCESSIBLE",
     "BACKPROP_AMBIGUOUS",
     "BACKPROP_LANG",
+    "BACKPROP_HOME",
     "LC_ALL",
     "LC_MESSAGES",
     "LANG",
@@ -71,6 +72,7 @@ def installation() -> dict[str, str]:
         **{name: _version(name) for name in PACKAGES},
         later("program"): _home(Path(bp.__file__).parent),
         later("interpreter"): _home(Path(sys.executable)),
+        later("progress"): _home(bp.progress_home()),
     }
 
 
