@@ -110,6 +110,8 @@ def _option(name: str, value: Any) -> tuple[str, ...]:
     """A key of a problem file as an option; "" where there is none."""
     if isinstance(value, bool):
         return (f"--{name}",) if value else ("--no-bias",) if name == "bias" else ()
+    if value == []:
+        return ()
     return f"--{name}", _listed(value) if isinstance(value, list) else str(value)
 
 

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.course.numbers import Numbers
+from backprop_cli.course.numbers import Numbers, unit_of
 from backprop_cli.course.prose import Ask
 from backprop_cli.course.questions import Question, Spot
 from backprop_cli.course.variant import Variant
 from backprop_cli.language import tr
 from backprop_cli.mistakes import mistakes_at
 from backprop_cli.notation import Notation
-from backprop_cli.render.blocks import Block, Fact, Formula, Note, Worked
+from backprop_cli.render.blocks import Block, Fact, Formula, Note, Worked, labelled
 from backprop_cli.render.report import worked_out
 from backprop_cli.trace import Step
 from backprop_cli.worked import with_numbers
 
-NEAR = 1e-3
-"""Two numbers are taken for the same if they differ by less than this share: they come from hand work."""
+NEAR, FARTHEST = 1e-3, 6e-3
+"""Two numbers are taken for the same if they differ by less than such a share; which, the digits typed say."""
 FACTORS = {"2": 2.0, "½": 0.5}
 
 
@@ -35,8 +35,7 @@ def ladder(question: Question, ask: Ask, variant: Variant) -> list[list[Block]]:
         notation, step, place = found
         rungs.append([Formula(notation.formula(step))])
         middle = _without_the_last(with_numbers(notation, step, place, 6))
-        if middle != "…":
-            rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
+        rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
     return [*rungs, list(solution(question, ask, variant))]
 
 
@@ -47,7 +46,9 @@ def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
         yield Formula(notation.formula(step))
         yield worked_out(notation, step, place, 6)
     else:
-        yield Fact(tr("Answer"), question.model(variant))
+        model = question.model(variant)
+        options = {block.label: block.text for block in question.shown(variant, ask) if isinstance(block, Fact)}
+        yield Fact(tr("Answer"), labelled(model, options[model]) if model in options else model)
         if isinstance(question, Numbers) and not question.answer.address:
             yield Fact(tr("Computed as"), str(question.answer))
     if said := ask.said("right"):
@@ -72,36 +73,36 @@ def _step(question: Question, variant: Variant) -> tuple[Notation, Step, tuple[i
 
 
 def _without_the_last(arithmetic: str) -> str:
-    """An arithmetic without its last term, or without its last factor."""
+    """An arithmetic without its last term or factor; one that is in brackets as a whole stays."""
     for sign in (" + ", " − ", "·"):
         before, found, _ = arithmetic.rpartition(sign)
         if found and before.count("(") == before.count(")"):
             return f"{before}{sign}…"
-    return "…"
+    return arithmetic
 
 
-def given_away(question: Question, variant: Variant, typed: Any) -> str:
-    """What a wrong number tells of how it came about; nothing if it tells nothing."""
+def given_away(question: Question, variant: Variant, text: str, typed: Any) -> str:
+    """What a wrong number tells of how it came about, as exactly as it was typed; nothing if it tells nothing."""
     found = _step(question, variant)
-    if not found or not isinstance(question, Numbers) or np.shape(typed) != ():
+    if not found or not isinstance(question, Numbers) or np.shape(typed) != () or not typed:
         return ""
     notation, step, place = found
     value, truth = float(typed), float(notation.trace.entry(step.ref, place))
+    near = min(FARTHEST, max(NEAR, unit_of(text) / abs(value)))
     for mistake, wrong in mistakes_at(notation.trace, step.ref, place):
-        if _same(value, wrong) and not _same(wrong, truth):
+        if _same(value, wrong, near) and not _same(wrong, truth, near):
             return tr(mistake.text)
-    return _factor(notation, step, place, value, truth) or _neighbour(notation, step.ref, place, value)
+    return _factor(notation, step, place, truth / value, near) or _neighbour(notation, step.ref, place, value, near)
 
 
-def _factor(notation: Notation, step: Step, place: tuple[int, ...], value: float, truth: float) -> str:
+def _factor(notation: Notation, step: Step, place: tuple[int, ...], ratio: float, near: float) -> str:
     """The factor by which a number is off, if it is one that stands around, as a question."""
-    if value == 0 or truth == 0:
+    if not ratio:
         return ""
-    ratio = truth / value
-    if _same(ratio, -1):
+    if _same(ratio, -1, near):
         return tr("The size is right. What about the sign?")
-    power = math.log10(abs(ratio))
-    if ratio > 0 and abs(power - round(power)) < NEAR / 10 and round(power):
+    power = round(math.log10(abs(ratio)))
+    if power and _same(ratio, 10.0**power, near):
         return tr("The digits are right. Where does the decimal point belong?")
     formula, sizes = notation.line(step), notation.sizes(step)
     factors = dict(FACTORS)
@@ -109,22 +110,23 @@ def _factor(notation: Notation, step: Step, place: tuple[int, ...], value: float
         for at in formula.places(operand, formula.index(place), sizes):
             factors[notation.entry(ref, at)] = float(notation.trace.entry(ref, at))
     for name, factor in factors.items():
-        if factor and not _same(abs(factor), 1) and (_same(ratio, factor) or _same(ratio, 1 / factor)):
-            if _same(ratio, factor):
+        if factor and not _same(abs(factor), 1, near):
+            if _same(ratio, factor, near):
                 return tr("Your number lacks a factor of {name}. Where does it come in?", name=name)
-            return tr("Your number has a factor of {name} too many. Does it belong there?", name=name)
+            if _same(ratio, 1 / factor, near):
+                return tr("Your number has a factor of {name} too many. Does it belong there?", name=name)
     return ""
 
 
-def _neighbour(notation: Notation, ref: str, place: tuple[int, ...], value: float) -> str:
+def _neighbour(notation: Notation, ref: str, place: tuple[int, ...], value: float, near: float) -> str:
     """The other entry of the same array that it is."""
     array = np.asarray(notation.trace[ref], float)
-    for at in np.argwhere(abs(array - value) <= NEAR * abs(array)):
+    for at in np.argwhere(abs(array - value) <= near * abs(array)):
         if tuple(at) != place and array[tuple(at)]:
             name, wanted = notation.entry(ref, tuple(at)), notation.entry(ref, place)
             return tr("That is {name}. What changes for {wanted}?", name=name, wanted=wanted)
     return ""
 
 
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) <= NEAR * max(abs(one), abs(other))
+def _same(one: float, other: float, near: float) -> bool:
+    return abs(one - other) <= near * max(abs(one), abs(other))

@@ -74,10 +74,9 @@ class Numbers(Question):
 
     def _rounded(self, text: str, given: float, truth: float) -> bool:
         """Whether what was typed is the truth, rounded to fewer digits than were asked for."""
-        found = DECIMAL.fullmatch(keyed(text).strip().lower())
-        if not found:
-            return bool(self._close(given, truth))
-        unit = 10.0 ** (int(found["power"] or 0) - len(found["places"] or ""))
+        unit = unit_of(text)
+        if not unit:
+            return self._close(given, truth)
         return given != 0 and abs(given - truth) <= SLACK * unit and unit <= abs(truth)
 
     def model(self, variant: Variant) -> str:
@@ -86,6 +85,12 @@ class Numbers(Question):
     def expected(self, variant: Variant) -> Iterator[tuple[str, str]]:
         for name, value in self.wrong.items():
             yield name, typed_out(variant.value(value), self.digits + 3)
+
+
+def unit_of(text: str) -> float:
+    """What the last digit of a typed number counts: 0.01 for 0.37; 0 for arithmetic, which is exact."""
+    found = DECIMAL.fullmatch(keyed(text).strip().lower())
+    return 10.0 ** (int(found["power"] or 0) - len(found["places"] or "")) if found else 0.0
 
 
 def split(typed: str, shape: tuple[int, ...]) -> Any:

@@ -20,7 +20,7 @@ from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.progress import Standing
 from backprop_cli.course.prose import Piece
 from backprop_cli.course.quantities import Name
-from backprop_cli.course.questions import Verdict
+from backprop_cli.course.questions import Formula, Judged, Verdict
 from backprop_cli.course.variant import Find, Variant, written
 from backprop_cli.errors import UsageError
 from backprop_cli.language import later, plural, tr
@@ -148,7 +148,9 @@ class Player:
             yield Note(f"{error}")
 
     def _takes(self, word: str) -> bool:
-        """Whether a letter is an answer to this question, as in a choice."""
+        """Whether a letter is an answer to this question, as in a choice or a formula."""
+        if isinstance(self.item.question, Formula):
+            return word in self.item.question.letters
         shown = (
             block.label for block in self.item.question.shown(self.variant, self.item.ask) if isinstance(block, Fact)
         )
@@ -186,7 +188,7 @@ class Player:
                 yield Note(found.said)
             case _:
                 yield Outcome(False, tr("Not yet."))
-                yield from self._told(found.said, found.mistake, found.value)
+                yield from self._told(line, found)
         if self._finished(self.at):
             yield from self._go_on()
 
@@ -194,23 +196,23 @@ class Player:
         if said := self.item.ask.said("right"):
             yield Note(self.variant.filled(said))
 
-    def _told(self, said: str, mistake: str, value: Any) -> Iterator[Block]:
+    def _told(self, line: str, judged: Judged) -> Iterator[Block]:
         """What is said of a wrong answer: the author's word for it, what it gives away, or the next hint."""
-        reply = self.item.ask.said("wrong", mistake) if mistake else ""
-        away = "" if reply else given_away(self.item.question, self.variant, value)
-        found = [text for text in (said, reply and self.variant.filled(reply), away) if text]
+        reply = self.item.ask.said("wrong", judged.mistake) if judged.mistake else ""
+        away = "" if reply else given_away(self.item.question, self.variant, line, judged.value)
+        found = [text for text in (judged.said, reply and self.variant.filled(reply), away) if text]
         yield from map(Note, found)
         if not found:
             yield from self._hint("")
 
     def _own(self) -> Find | None:
-        """The numbers as they would be, had the learner's own earlier ones been right; None if they all were."""
+        """The numbers as they would be with the learner's own earlier ones, wrong or rounded; None without any."""
         own: dict[Name, Any] = {}
         for item, asked in zip(self.items[: self.at], self.asked, strict=False):
             question = item.question
             name = question.answer.address if isinstance(question, Numbers) else None
             same = item.lesson is self.item.lesson and item.seed == self.item.seed
-            if name and same and asked.verdict in ("wrong", "carried") and asked.value is not None:
+            if name and same and asked.verdict in ("wrong", "carried", "right") and asked.value is not None:
                 own[name] = asked.value
         return self.variant.with_own(own) if own else None
 

@@ -124,8 +124,14 @@ class Quantity:
 
 
 def read_formula(text: str, variables: Mapping[str, Any]) -> Quantity:
-    """A formula that somebody typed, in the letters of `variables`. Raises UsageError."""
-    found = Quantity(text)
+    """A formula that somebody typed, in the letters of `variables`; `2a(1 − a)` will do. Raises UsageError."""
+    plain = re.sub(r"(?<=\d)\s*(?=[A-Za-z(])|(?<=\))\s*(?=[\w(])", "*", keyed(text))
+    for letter in variables:
+        plain = re.sub(rf"\b({letter})\s*\(", r"\1*(", plain)
+    try:
+        found = Quantity(plain)
+    except UsageError:
+        raise UsageError("cannot read {text!r}; write it like a*(1 - a)", text=text) from None
     for name in found.names:
         if str(name) not in variables:
             raise unknown("letter", str(name), variables)
