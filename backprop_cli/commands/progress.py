@@ -44,7 +44,7 @@ def progress(action: str, name: str, yes: bool, **options: Any) -> None:
             count = kept.merge(bp.read_progress(name))
         output.report([bp.Fact(tr("Imported"), plural(count, "event"), 0, True)], "backprop progress")
     else:
-        lesson = bp.find_lesson(name).name if name else ""
+        lesson = bp.read_lesson(bp.find_lesson(name)).key if name else ""
         what = lesson or tr("everything")
         if not yes and not click.confirm(tr("Forget {what}?", what=what)):
             raise click.Abort

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from backprop_cli.course.catalogue import lessons, next_lesson
@@ -13,7 +14,7 @@ from backprop_cli.course.player import Player
 from backprop_cli.course.progress import Event, Progress, cards, now, read_events, standing
 from backprop_cli.course.prose import Ask, Paragraph, Run, Sample, Title
 from backprop_cli.course.questions import Choice, Order
-from backprop_cli.errors import InputError, UsageError, unknown
+from backprop_cli.errors import BackpropError, InputError, UsageError, unknown
 from backprop_cli.files import read_text
 from backprop_cli.language import current, plural, tr
 from backprop_cli.render.blocks import Block, Fact, Heading, Note
@@ -34,6 +35,22 @@ answer = "z1[1]"
 digits = 3
 [question.wrong]
 no_bias = "z1[1] - b1[1]"
+
+[[question]]
+id = "a"
+kind = "number"
+answer = "a1[1]"
+
+[[question]]
+id = "delta"
+kind = "sign"
+answer = "dz1[1]"
+
+[[question]]
+id = "slope"
+kind = "formula"
+answer = "a*(1 - a)"
+letters = ["a"]
 """,
     "en.md": """\
 # A title
@@ -49,6 +66,18 @@ What is z₁[1]?
 hint: Multiply each input by its weight first.
 wrong no_bias: That is the sum of the products. What else is added?
 ```
+
+```{ask} a
+And a₁[1]?
+```
+
+```{ask} delta
+Which sign has δ₁[1]?
+```
+
+```{ask} slope
+Write the slope of the sigmoid in the letter a.
+```
 """,
     "zh.md": """\
 # 标题
@@ -63,6 +92,18 @@ step --only forward
 z₁[1] 是多少？
 hint: 先把每个输入乘以它的权重。
 wrong no_bias: 这是乘积之和。还要加上什么？
+```
+
+```{ask} a
+a₁[1] 呢？
+```
+
+```{ask} delta
+δ₁[1] 的符号是什么？
+```
+
+```{ask} slope
+用字母 a 写出 sigmoid 的斜率。
 ```
 """,
 }
@@ -99,7 +140,7 @@ def preview_lesson(name: str, seed: int, start: str | None) -> Player:
 
 def lesson_notes(lesson: Lesson, progress: Progress) -> str:
     """A lesson as Markdown, with one's own last answers beneath the questions."""
-    stands = standing(progress.events(), lesson.name)
+    stands = standing(progress.events(), lesson.key)
     variant = lesson.variant(stands.seed)
     typed = {str(event.get("question")): event for event in stands.answers if event.get("typed")}
     parts = []
@@ -136,8 +177,8 @@ def progress_blocks(progress: Progress) -> Iterator[Block]:
     events = progress.events()
     yield Fact(tr("Kept in"), str(progress.path))
     yield Heading(tr("LESSONS"))
-    for lesson in lessons():
-        stands = standing(events, lesson.name)
+    for lesson in _known(events):
+        stands = standing(events, lesson.key)
         right = sum(event["verdict"] in ("right", "carried") for event in stands.answers)
         wrong = sum(event["verdict"] == "wrong" for event in stands.answers)
         if stands.answers:
@@ -156,6 +197,16 @@ def progress_blocks(progress: Progress) -> Iterator[Block]:
         yield Note(tr("Nothing was answered yet. backprop lesson next begins."))
 
 
+def _known(events: list[Event]) -> Iterator[Lesson]:
+    """The lessons of the course, and those from elsewhere that something is kept of."""
+    course = lessons()
+    yield from course
+    for key in dict.fromkeys(event["lesson"] for event in events):
+        if key not in {lesson.key for lesson in course}:
+            with suppress(BackpropError):
+                yield read_lesson(find_lesson(key))
+
+
 def progress_document(progress: Progress) -> dict[str, object]:
     """The same as one JSON document."""
     events = progress.events()
@@ -163,9 +214,9 @@ def progress_document(progress: Progress) -> dict[str, object]:
         "schema": "backprop.progress/1",
         "path": str(progress.path),
         "lessons": {
-            lesson.name: {"done": stands.done, "finished": sorted(stands.finished), "answers": len(stands.answers)}
-            for lesson in lessons()
-            for stands in [standing(events, lesson.name)]
+            lesson.key: {"done": stands.done, "finished": sorted(stands.finished), "answers": len(stands.answers)}
+            for lesson in _known(events)
+            for stands in [standing(events, lesson.key)]
         },
         "cards": [{**vars(card), "due": card.due.isoformat()} for card in cards(events)],
     }

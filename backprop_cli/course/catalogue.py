@@ -36,10 +36,10 @@ def overview(known: Sequence[Lesson], events: list[Event]) -> Iterator[Block]:
     due = [card for card in cards(events) if card.due <= now()]
     yield Heading(tr("LESSONS"))
     for lesson in known:
-        count = sum(card.lesson == lesson.name for card in due)
-        told = _told(lesson, standing(events, lesson.name), count)
+        count = sum(card.lesson == lesson.key for card in due)
+        told = _told(lesson, standing(events, lesson.key), count)
         yield Fact(lesson.number, tr("{title} ({state})", title=lesson.text(current().language).title, state=told))
-    nearest = next((lesson for lesson in known if not standing(events, lesson.name).done), None)
+    nearest = next((lesson for lesson in known if not standing(events, lesson.key).done), None)
     if nearest:
         yield Note(tr("backprop lesson next goes on with {title}.", title=nearest.text(current().language).title))
     if due:
@@ -61,22 +61,29 @@ def _told(lesson: Lesson, stands: Standing, due: int) -> str:
 def next_lesson(known: Sequence[Lesson], events: list[Event]) -> Lesson:
     """The first that is not done. Raises UsageError if all are."""
     for lesson in known:
-        if not standing(events, lesson.name).done:
+        if not standing(events, lesson.key).done:
             return lesson
     raise UsageError("all lessons are done; backprop review asks again what is due, backprop lesson NAME repeats one")
 
 
 def begin_lesson(lesson: Lesson, progress: Progress) -> Player:
-    """A lesson where it was left; one that is done begins anew, with other numbers."""
-    stands = standing(progress.events(), lesson.name)
-    if stands.done or not (stands.answers or stands.seed > 1):
-        seed = stands.seed % lesson.seeds[-1] + 1 if stands.done else 1
-        stands = Standing(seed)
-        progress.add(lesson=lesson.name, seed=seed, verdict="begun")
+    """A lesson where it was left; one that is done begins anew, with other numbers, once something is answered."""
+    stands = standing(progress.events(), lesson.key)
+    anew = stands.complete
+    if anew:
+        stands = Standing(stands.seed % lesson.seeds[-1] + 1)
     items, closing = items_of(lesson, current().language, stands.seed)
     if not items:
         raise InputError("{folder}: the lesson asks nothing", folder=lesson.folder)
-    return Player(items, closing, lambda event: progress.add(**event), stands)
+
+    def keep(event: Event) -> None:
+        nonlocal anew
+        if anew:
+            progress.add(lesson=lesson.key, seed=event["seed"], verdict="begun")
+            anew = False
+        progress.add(**event)
+
+    return Player(items, closing, keep, stands)
 
 
 def review(progress: Progress) -> Player | None:
@@ -85,6 +92,7 @@ def review(progress: Progress) -> Player | None:
     for card in cards(progress.events()):
         if card.due <= now() and len(items) < AT_ONCE and (item := _item(card)):
             items.append(item)
+    items = [item._replace(before=(*item.given, *item.before)) for item in items]
     return Player(items, (), lambda event: progress.add(**event, review=True)) if items else None
 
 
@@ -92,7 +100,7 @@ def _item(card: Card) -> Item | None:
     """The question of a card; none if its lesson is gone, or it is in it no more."""
     try:
         lesson = read_lesson(find_lesson(card.lesson))
-        item = Item(lesson, current().language, card.seed % lesson.seeds[-1] + 1, card.question)
-        return item if card.question in lesson.questions and item.ask else None
-    except (BackpropError, KeyError):
+        items, _ = items_of(lesson, current().language, card.seed % lesson.seeds[-1] + 1)
+    except BackpropError:
         return None
+    return next((item for item in items if item.id == card.question), None)

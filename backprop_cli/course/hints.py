@@ -13,7 +13,7 @@ import numpy as np
 
 from backprop_cli.course.numbers import Numbers, unit_of
 from backprop_cli.course.prose import Ask
-from backprop_cli.course.questions import Question, Spot
+from backprop_cli.course.questions import Order, Question, Spot
 from backprop_cli.course.variant import Variant
 from backprop_cli.language import tr
 from backprop_cli.mistakes import mistakes_at
@@ -31,8 +31,8 @@ FACTORS = {"2": 2.0, "½": 0.5}
 def ladder(question: Question, ask: Ask, variant: Variant) -> list[list[Block]]:
     """All hints, from the least to the answer."""
     rungs: list[list[Block]] = [[Note(variant.filled(hint))] for hint in ask.hints]
-    if found := _step(question, variant):
-        notation, step, place = found
+    if found := _asked(question, variant):
+        notation, step, (place, *_) = found
         rungs.append([Formula(notation.formula(step))])
         middle = _without_the_last(with_numbers(notation, step, place, 6))
         rungs.append([Worked(notation.entry(step.ref, place), middle, "?")])
@@ -41,22 +41,29 @@ def ladder(question: Question, ask: Ask, variant: Variant) -> list[list[Block]]:
 
 def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
     """The answer, with the steps that lead to it."""
-    if found := _step(question, variant):
-        notation, step, place = found
+    if found := _asked(question, variant):
+        notation, step, places = found
         yield Formula(notation.formula(step))
-        yield worked_out(notation, step, place, 6)
+        yield from (worked_out(notation, step, place, 6) for place in places)
     else:
-        model = question.model(variant)
-        options = {block.label: block.text for block in question.shown(variant, ask) if isinstance(block, Fact)}
-        yield Fact(tr("Answer"), labelled(model, options[model]) if model in options else model)
+        yield Fact(tr("Answer"), _in_words(question, ask, variant))
         if isinstance(question, Numbers) and not question.answer.address:
             yield Fact(tr("Computed as"), str(question.answer))
     if said := ask.said("right"):
         yield Note(variant.filled(said))
 
 
-def _step(question: Question, variant: Variant) -> tuple[Notation, Step, tuple[int, ...]] | None:
-    """The step of the tape that makes the number that is asked for, if it is one number of the tape."""
+def _in_words(question: Question, ask: Ask, variant: Variant) -> str:
+    """An answer by letters with what they stand for; any other as one would type it."""
+    model = question.model(variant)
+    texts = {block.label: block.text for block in question.shown(variant, ask) if isinstance(block, Fact)}
+    if isinstance(question, Order):
+        return f"{model} ({' → '.join(texts[letter] for letter in model)})"
+    return labelled(model, texts[model]) if model in texts else model
+
+
+def _asked(question: Question, variant: Variant) -> tuple[Notation, Step, list[tuple[int, ...]]] | None:
+    """The step of the tape that makes what is asked for, and which entries of it, if it is a value of the tape."""
     name = question.answer.address if isinstance(question, Numbers) else None
     if isinstance(question, Spot):
         name = question.entry.address
@@ -66,10 +73,9 @@ def _step(question: Question, variant: Variant) -> tuple[Notation, Step, tuple[i
     notation = variant.notation(network)
     if ref == "L" and notation.trivial("L"):
         ref, place = "E", (0,)
-    if len(place) < np.ndim(notation.trace[ref]) and np.size(notation.trace[ref]) == 1:
-        place = (0,) * np.ndim(notation.trace[ref])
     step = notation.trace.producer(ref)
-    return (notation, step, place) if step and len(place) == np.ndim(notation.trace[ref]) else None
+    rest = np.shape(notation.trace[ref])[len(place) :]
+    return (notation, step, [(*place, *more) for more in np.ndindex(*rest)]) if step else None
 
 
 def _without_the_last(arithmetic: str) -> str:
@@ -83,10 +89,10 @@ def _without_the_last(arithmetic: str) -> str:
 
 def given_away(question: Question, variant: Variant, text: str, typed: Any) -> str:
     """What a wrong number tells of how it came about, as exactly as it was typed; nothing if it tells nothing."""
-    found = _step(question, variant)
+    found = _asked(question, variant)
     if not found or not isinstance(question, Numbers) or np.shape(typed) != () or not typed:
         return ""
-    notation, step, place = found
+    notation, step, (place, *_) = found
     value, truth = float(typed), float(notation.trace.entry(step.ref, place))
     near = min(FARTHEST, max(NEAR, unit_of(text) / abs(value)))
     for mistake, wrong in mistakes_at(notation.trace, step.ref, place):

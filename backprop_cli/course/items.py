@@ -7,21 +7,25 @@ from typing import NamedTuple
 
 from backprop_cli.course.demonstrate import demonstrated
 from backprop_cli.course.lesson import Lesson
-from backprop_cli.course.prose import Ask, Paragraph, Piece, Run, Sample, Title
+from backprop_cli.course.prose import HOLE, Ask, Paragraph, Piece, Run, Sample, Title
 from backprop_cli.course.questions import Question
 from backprop_cli.course.variant import Variant
 from backprop_cli.errors import InputError
-from backprop_cli.render.blocks import Block, Code, Heading, Prose
+from backprop_cli.render.blocks import Block, Heading, Prose
 
 
 class Item(NamedTuple):
-    """A question, in its place: the text before it, and the set of numbers it is asked with."""
+    """A question, in its place: the text before it, the set of numbers it is asked with, and what was said of them.
+
+    `given` is all of the text before that has numbers in it, from the lesson's beginning.
+    """
 
     lesson: Lesson
     language: str
     seed: int
     id: str
     before: tuple[Piece, ...] = ()
+    given: tuple[Piece, ...] = ()
 
     @property
     def question(self) -> Question:
@@ -39,20 +43,22 @@ def items_of(lesson: Lesson, language: str, seed: int) -> tuple[list[Item], tupl
     """
     items: list[Item] = []
     before: list[Piece] = []
+    given: list[Piece] = []
     for piece in lesson.text(language).pieces:
         if isinstance(piece, Ask) and piece.id not in lesson.questions:
             raise InputError(
                 "{folder}: question {id} is asked, but is not in lesson.toml", folder=lesson.folder, id=piece.id
             )
         if isinstance(piece, Ask):
-            items.append(Item(lesson, language, seed, piece.id, tuple(before)))
+            items.append(Item(lesson, language, seed, piece.id, tuple(before), tuple(given)))
+            given += [each for each in before if isinstance(each, Paragraph | Sample) and HOLE.search(each.text)]
             before = []
         else:
             before.append(piece)
     return items, tuple(before)
 
 
-def shown(pieces: Sequence[Piece], lesson: Lesson, variant: Variant) -> Iterator[Block]:
+def shown(pieces: Sequence[Piece], variant: Variant) -> Iterator[Block]:
     """A text as blocks, its numbers put in and its commands run."""
     for piece in pieces:
         match piece:
@@ -61,6 +67,7 @@ def shown(pieces: Sequence[Piece], lesson: Lesson, variant: Variant) -> Iterator
             case Paragraph(text, mark):
                 yield Prose(variant.filled(text), mark)
             case Sample(text):
-                yield Code("\n" + variant.filled(text))
+                lines = variant.filled(text).splitlines()
+                yield from (Prose(line, " ", tight=at > 0) for at, line in enumerate(lines))
             case Run(command):
                 yield from demonstrated(command, variant)

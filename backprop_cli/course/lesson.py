@@ -21,6 +21,7 @@ from backprop_cli.language import tr
 from backprop_cli.problem_file import KEYS as PROBLEM_KEYS
 
 LANGUAGES = ("en", "zh")
+MOST_VARIANTS, MOST_DIGITS = 1000, 10
 FILE = "lesson.toml"
 KEYS: dict[str, tuple[type, ...]] = {
     "article": (str,), "minutes": (int,), "variants": (int,), "network": (dict,), "networks": (dict,),
@@ -82,6 +83,12 @@ class Lesson:
         return self.folder.name
 
     @property
+    def key(self) -> str:
+        """What it is remembered by: its name in the course, elsewhere the path of its folder."""
+        folder = self.folder.resolve()
+        return self.name if folder.parent == course().resolve() else str(folder)
+
+    @property
     def number(self) -> str:
         """What stands before the name: 040."""
         return self.name.partition("-")[0]
@@ -128,6 +135,8 @@ def read_lesson(folder: Path) -> Lesson:
                 raise unknown("key", key, KEYS)
             if not isinstance(value, KEYS[key]) or isinstance(value, bool):
                 raise UsageError("{key}: a value of another kind was expected", key=key)
+        if not 1 <= table.get("variants", 1) <= MOST_VARIANTS or table.get("minutes", 1) < 1:
+            raise UsageError("variants are 1 to {most}, and minutes at least 1", most=MOST_VARIANTS)
         _check_networks(table)
         questions = [read_question(each) for each in table.get("question", [])]
     except UsageError as error:
@@ -169,6 +178,13 @@ def read_question(table: Any) -> Question:
         raise UsageError("question {id}: {fault}", id=name, fault=error) from None
 
 
+def _digits(value: Any) -> int:
+    """Raises UsageError for more than anybody types."""
+    if not 1 <= int(value) <= MOST_DIGITS:
+        raise UsageError("digits are 1 to {most}", most=MOST_DIGITS)
+    return int(value)
+
+
 def _quantities(table: Any) -> dict[str, Quantity]:
     return {name: Quantity(_text(text)) for name, text in dict(table).items()}
 
@@ -191,7 +207,7 @@ READERS: dict[str, tuple[set[str], set[str], Callable[[str, Any], Question]]] = 
         {"answer"},
         {"digits", "wrong"},
         lambda name, t: Numbers(
-            name, Quantity(_text(t["answer"])), int(t.get("digits", 3)), _quantities(t.get("wrong", {}))
+            name, Quantity(_text(t["answer"])), _digits(t.get("digits", 3)), _quantities(t.get("wrong", {}))
         ),
     ),
     "sign": ({"answer"}, set(), lambda name, t: Sign(name, Quantity(_text(t["answer"])))),

@@ -6,6 +6,7 @@ in the same order, and a play from the first line to the last end in "done".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from backprop_cli.course.hints import ladder
 from backprop_cli.course.lesson import LANGUAGES, Lesson, Text, course, find_lesson, folders, read_lesson
 from backprop_cli.course.numbers import Numbers
-from backprop_cli.course.prose import HOLE, Ask, Paragraph, Piece, Run, Sample, Title, texts
+from backprop_cli.course.prose import HOLE, Ask, Paragraph, Piece, Run, Sample, Title, holes, texts
 from backprop_cli.course.questions import Choice, Formula, Order, Question
 from backprop_cli.course.trial import Found, played, shows
 from backprop_cli.course.variant import Variant
@@ -22,6 +23,7 @@ from backprop_cli.errors import BackpropError, UsageError
 from backprop_cli.language import plural, tr
 from backprop_cli.render.blocks import Block, Fact, Heading, Outcome
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 TRIVIAL = ("0", "1", "-1")
 """What somebody types who did not compute anything."""
 FEWEST, FEWEST_KINDS = 4, 2
@@ -75,7 +77,8 @@ def check_lessons(name: str, strict: bool) -> Checked:
     if name and not (Path(name).is_dir() and any(folders(Path(name)))):
         paths = [find_lesson(name)]
     else:
-        paths = list(folders(Path(name) if name else course()))
+        where = Path(name) if name else course()
+        paths = sorted({*folders(where), *(text.parent for text in where.glob("*/*.md"))})
     return Checked([path.name for path in paths], [fault for path in paths for fault in faults(path)], strict)
 
 
@@ -87,7 +90,8 @@ def faults(folder: Path) -> Iterator[Fault]:
             _ = text.pieces
         lesson.text("en")
     except BackpropError as error:
-        yield Fault(folder.name, "lesson.toml", str(error))
+        where = next((f"{name}.md" for name in LANGUAGES if f"{name}.md" in str(error)), "lesson.toml")
+        yield Fault(folder.name, where, str(error))
         return
     for where, what, doubt in chain(_fits(lesson), _languages(lesson), _numbers(lesson), shows(lesson), played(lesson)):
         yield Fault(lesson.name, where, what, doubt)
@@ -104,6 +108,10 @@ def _fits(lesson: Lesson) -> Found:
         yield "lesson.toml", tr("a lesson has questions of at least {count} kinds", count=FEWEST_KINDS), True
     for language, text in lesson.texts.items():
         file = f"{language}.md"
+        if not any(isinstance(piece, Title) and piece.level == 1 for piece in text.pieces):
+            yield file, tr("there is no # Title"), False
+        if CONTROL.search(text.source):
+            yield file, tr("there are control characters in it"), False
         for name in lesson.questions.keys() - text.asks.keys():
             yield file, tr("question {id} is not asked", id=name), False
         for name in text.asks.keys() - lesson.questions.keys():
@@ -126,6 +134,11 @@ def _entries(question: Question, ask: Ask) -> Iterator[str]:
             needed = {("item", name) for name in answer}
         case _:
             wanted |= {("wrong", sign) for sign in ("+", "−", "0")}
+    if isinstance(question, Numbers):
+        own = str(question.answer).replace(" ", "")
+        for text in (*ask.hints, *(text for (word, _), text in ask.entries.items() if word == "wrong")):
+            if own in (str(found).replace(" ", "") for found, _ in holes(text)):
+                yield tr("question {id} gives its answer away: {text}", id=question.id, text=text)
     for word, name in sorted(needed - ask.entries.keys()):
         yield tr("question {id} has no text for: {entry}", id=question.id, entry=f"{word} {name}")
     for word, name in sorted(ask.entries.keys() - needed - wanted):

@@ -55,6 +55,8 @@ class Numbers(Question):
         if not truth.shape:
             return ""
         bad = [place for place in np.ndindex(*truth.shape) if not self._close(given[place], truth[place])]
+        if self._close(np.sort(given, axis=None), np.sort(truth, axis=None)):
+            return tr("The numbers are right, but not where they stand.")
         if len(bad) == truth.size:
             return tr("None of the numbers is right.")
         names = ", ".join(",".join(str(at + 1) for at in place) for place in bad)

@@ -72,6 +72,7 @@ class Player:
         self.asked = [Asked() for _ in items]
         self.over = False
         self.at = 0
+        self.resumed = bool(stands and stands.answers)
         self._variants: dict[tuple[str, int], Variant] = {}
         if stands:
             self._resume(stands)
@@ -85,7 +86,7 @@ class Player:
                 asked = self.asked[at]
                 if event["verdict"] == "hint":
                     asked.hints += 1
-                else:
+                elif event["verdict"] != "asked":
                     asked.verdict = event["verdict"]
                 asked.value = event.get("value", asked.value) if event["seed"] == self.items[at].seed else None
         last = places.get(stands.last, 0)
@@ -104,7 +105,7 @@ class Player:
         return self._variant(self.item)
 
     def _variant(self, item: Item) -> Variant:
-        key = (item.lesson.name, item.seed)
+        key = (item.lesson.key, item.seed)
         if key not in self._variants:
             self._variants[key] = item.lesson.variant(item.seed)
         return self._variants[key]
@@ -120,13 +121,17 @@ class Player:
     def opening(self) -> Iterator[Block]:
         """What is shown first: the text up to the question."""
         if self.at < len(self.items):
-            yield from self._text()
+            yield from self._again() if self.resumed else self._text()
             yield from self._question()
         else:
             yield from self._end()
 
     def _text(self) -> Iterator[Block]:
-        yield from shown(self.item.before, self.item.lesson, self.variant)
+        yield from shown(self.item.before, self.variant)
+
+    def _again(self) -> Iterator[Block]:
+        """What was given so far, with the numbers as they are now, and the text before the question."""
+        yield from shown((*self.item.given, *self.item.before), self.variant)
 
     def _question(self) -> Iterator[Block]:
         yield Heading(tr("Question {number} of {count}", number=self.at + 1, count=len(self.items)), 2)
@@ -163,7 +168,7 @@ class Player:
             "": self._nudge, "h": self._hint, "hint": self._hint, "show": self._show, "why": self._why,
             "n": self._next, "next": self._next, "p": self._previous, "b": self._back, "back": self._back,
             "text": self._back, "new": self._new, "list": self._list, "?": self._help, "help": self._help,
-            "q": self._quit, "quit": self._quit,
+            "q": self._quit, "quit": self._quit, "exit": self._quit,
         }  # fmt: skip
 
     def _nudge(self, rest: str) -> Iterator[Block]:
@@ -256,11 +261,13 @@ class Player:
 
     def _next(self, rest: str) -> Iterator[Block]:
         yield from self._go_on()
+        if not self.over:
+            self._keep("asked")
 
     def _go_on(self) -> Iterator[Block]:
         self.at += 1
         if self.at < len(self.items):
-            yield from self._text()
+            yield from self._text() if self._same_lesson() else self._again()
             yield from self._question()
         elif left := [at for at in range(len(self.items)) if not self._finished(at)]:
             self.at = left[0]
@@ -269,15 +276,20 @@ class Player:
         else:
             yield from self._end()
 
+    def _same_lesson(self) -> bool:
+        """Whether this question is of the same lesson and numbers as the one before, so that they are known."""
+        return self.items[self.at - 1][:3] == self.item[:3]
+
     def _previous(self, rest: str) -> Iterator[Block]:
         if not self.at:
             yield Note(tr("This is the first question."))
             return
         self.at -= 1
+        self._keep("asked")
         yield from self._question()
 
     def _back(self, rest: str) -> Iterator[Block]:
-        yield from self._text()
+        yield from self._again()
         yield from self._question()
 
     def _new(self, rest: str) -> Iterator[Block]:
@@ -310,7 +322,7 @@ class Player:
         self.over = True
         if self.items:
             last = self.items[-1]
-            yield from shown(self.closing, last.lesson, self._variant(last))
+            yield from shown(self.closing, self._variant(last))
         right = sum(asked.verdict in ("right", "carried") for asked in self.asked)
         unaided = sum(asked.verdict in ("right", "carried") and not asked.hints for asked in self.asked)
         told = {"right": right, "count": plural(len(self.items), "question"), "unaided": unaided}
@@ -319,7 +331,7 @@ class Player:
         self._keep("done")
 
     def _keep(self, verdict: str, typed: str = "", value: Any = None) -> None:
-        event = {"lesson": self.item.lesson.name, "question": self.item.id, "seed": self.item.seed, "verdict": verdict}
+        event = {"lesson": self.item.lesson.key, "question": self.item.id, "seed": self.item.seed, "verdict": verdict}
         if typed:
             event["typed"] = typed[:200]
         if isinstance(value, np.ndarray):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,12 +98,14 @@ class Progress:
             lock.release()
 
     def reset(self, lesson: str = "") -> int:
-        """Forget everything, or one lesson; what was is kept beside it, as .bak. Returns how many events went."""
+        """Forget everything, or one lesson; what was is added to a file beside it, .bak. Returns how many events."""
         events = self.events()
         kept = [event for event in events if lesson and event["lesson"] != lesson]
-        if self.path.exists():
-            self.path.replace(self.path.with_suffix(".jsonl.bak"))
-        self.merge(kept)
+        if len(kept) < len(events):
+            with self.path.with_suffix(".jsonl.bak").open("ab") as backup:
+                backup.write(self.path.read_bytes())
+            self.path.unlink()
+            self.merge(kept)
         return len(events) - len(kept)
 
     def merge(self, events: list[Event]) -> int:
@@ -127,7 +129,9 @@ def read_events(text: str) -> Iterator[Event]:
         except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and all(isinstance(event.get(key), kind) for key, kind in NEEDED.items()):
-            yield event
+            with suppress(ValueError):
+                datetime.fromisoformat(event["at"])
+                yield event
 
 
 def now() -> datetime:
@@ -136,13 +140,17 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one lesson is: the seed it goes on with, the questions that are finished, and the last one asked."""
+    """How far one lesson is: the seed it goes on with, the questions that are finished, and the last one asked.
+
+    `done` is whether it was ever done, `complete` whether it is now: it may have been begun anew.
+    """
 
     seed: int = 1
     finished: frozenset[str] = frozenset()
     answers: tuple[Event, ...] = ()
     done: bool = False
     last: str = ""
+    complete: bool = False
 
 
 def standing(events: list[Event], lesson: str) -> Standing:
@@ -153,15 +161,16 @@ def standing(events: list[Event], lesson: str) -> Standing:
             continue
         match event["verdict"]:
             case "begun":
-                found = Standing(event["seed"])
+                found = Standing(event["seed"], done=found.done)
             case "new":
-                found = Standing(event["seed"], found.finished, found.answers, False, found.last)
+                found = replace(found, seed=event["seed"])
             case "done":
-                found = Standing(event["seed"], found.finished, found.answers, True, found.last)
+                found = replace(found, done=True, complete=True)
             case verdict:
                 question = str(event.get("question", ""))
                 finished = found.finished | ({question} if verdict in FINISHED else set())
-                found = Standing(event["seed"], finished, (*found.answers, event), found.done, question)
+                answers = (*found.answers, event)
+                found = replace(found, seed=event["seed"], finished=finished, answers=answers, last=question)
     return found
 
 
@@ -200,8 +209,5 @@ def cards(events: list[Event]) -> list[Card]:
 
 
 def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return now()
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -125,7 +125,7 @@ class Quantity:
 
 def read_formula(text: str, variables: Mapping[str, Any]) -> Quantity:
     """A formula that somebody typed, in the letters of `variables`; `2a(1 − a)` will do. Raises UsageError."""
-    plain = re.sub(r"(?<=\d)\s*(?=[A-Za-z(])|(?<=\))\s*(?=[\w(])", "*", keyed(text))
+    plain = re.sub(r"(?<=\d)\s*(?=[A-Za-z(])|(?<=\))\s*(?=[\w(])|(?<=\w)\s+(?=\w)", "*", keyed(text).strip())
     for letter in variables:
         plain = re.sub(rf"\b({letter})\s*\(", r"\1*(", plain)
     try:

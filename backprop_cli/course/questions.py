@@ -80,7 +80,11 @@ class Sign(Question):
         return (self.answer,)
 
     def judge(self, variant: Variant, typed: str, own: Find | None = None) -> Judged:
-        given, right = read_sign(typed), sign_of(float(variant.value(self.answer)))
+        try:
+            given = read_sign(typed)
+        except UsageError:
+            raise UsageError("{text!r}: is it +, − or 0?", text=typed) from None
+        right = sign_of(float(variant.value(self.answer)))
         if given == right:
             return Judged("right", value=given)
         carried = own is not None and given == sign_of(float(self.answer.value(own)))
@@ -172,6 +176,10 @@ class Formula(Question):
     answer: Quantity
     letters: tuple[str, ...]
     wrong: Mapping[str, Quantity] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for formula in (self.answer, *self.wrong.values()):
+            read_formula(str(formula), dict.fromkeys(self.letters))
 
     def judge(self, variant: Variant, typed: str, own: Find | None = None) -> Judged:
         _, _, right = typed.rpartition("=")

@@ -70,7 +70,7 @@ class Variant:
         """What an expression comes to. Raises UsageError, also where it is not finite."""
         found = quantity.value(self.find)
         if not np.isfinite(found).all():
-            raise UsageError("{text!r} is not finite", text=quantity)
+            raise UsageError("{text!r} is not finite", text=str(quantity))
         return found
 
     def with_own(self, own: Mapping[Name, Any]) -> Find:

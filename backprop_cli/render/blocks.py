@@ -58,10 +58,11 @@ class Note(NamedTuple):
 
 
 class Prose(NamedTuple):
-    """A paragraph of a text; `mark` is what stands before it in a list."""
+    """A paragraph of a text; `mark` is what stands before it in a list; a `tight` one follows without a gap."""
 
     text: str
     mark: str = ""
+    tight: bool = False
 
 
 class Matrix(NamedTuple):

@@ -60,7 +60,7 @@ def _facts(block: Block) -> Iterator[str]:
         case Note(text):
             yield labelled(tr("Note"), text)
         case Prose(text, mark):
-            yield f"{mark} {text}" if mark else text
+            yield f"{mark} {text}".lstrip()
         case Matrix(_, _, _, cells, entries, worked):
             every = zip(chain.from_iterable(entries), chain.from_iterable(cells), strict=True)
             yield from (f"{name} = {number}" for name, number in islice(every, worked, None))

@@ -125,9 +125,9 @@ def lines(block: Block, screen: Screen) -> Iterator[Text]:
             yield from _worked(say(left), say(middle), say(result), width)
         case Note(text):
             yield from _wrapped(say("→ " + text), width, 2, STYLES["note"])
-        case Prose(text, mark):
+        case Prose(text, mark, tight):
             lead = say(f"  {mark} ") if mark else ""
-            yield Text()
+            yield from () if tight else (Text(),)
             yield from map(Text, fold(say(text), min(width, READABLE), lead, " " * cells(lead)))
         case Matrix():
             yield from _matrix(block, screen)
