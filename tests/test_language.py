@@ -211,6 +211,7 @@ ALSO = """
     dv sgd lr dense float article json toml csv npy npz safetensors svg linear logits swish mnist-mlp
     nice xavier he symbolic both loops symbols numbers auto always never forward backward update
     go set undo list next back quit new ok preview notes export import reset from my-course
+    platformdirs filelock markdown-it-py
     digits none unit standard samples noise share every factor floor patience pixels bin txt book mnist ubyte
     batches cifar classes zr zu zn
 """

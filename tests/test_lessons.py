@@ -52,7 +52,9 @@ def text_of(blocks: Any) -> str:
 
 
 @pytest.mark.parametrize("folder", COURSE, ids=lambda folder: folder.name)
-def test_a_lesson_of_the_course_is_without_fault(folder: Path) -> None:
+def test_a_lesson_of_the_course_is_without_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a few seeds; `backprop lesson check --all --strict`, which .ci/run calls, takes all of them."""
+    monkeypatch.setattr(Lesson, "seeds", property(lambda self: range(1, 4)))
     assert [f"{fault.where}: {fault.text}" for fault in faults(folder)] == []
 
 
