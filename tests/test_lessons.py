@@ -187,6 +187,15 @@ def test_the_right_number_is_right_however_it_is_written(tmp_path: Path) -> None
         assert "correct: Right." in text_of(player(lesson).answer(typed)), typed
 
 
+def test_a_mistake_that_looks_like_a_rounded_answer_is_a_mistake(tmp_path: Path) -> None:
+    network = '[network]\nnet = "2-1"\nx = [1, 2]\nparams = {W1 = [[1, 1]], b1 = [0.5]}\n'
+    toml = network + '[[question]]\nid = "z"\nanswer = "z1[1]"\n'
+    session = player(made(tmp_path, toml, "z\nWhat?"))
+    assert "The bias is missing." in text_of(session.answer("3"))
+    assert "Right as far as it goes" in text_of(session.answer("4"))
+    assert "This question has no other numbers." in text_of(session.answer("new"))
+
+
 def test_arithmetic_is_told_as_it_was_understood() -> None:
     session = player(read_lesson(find_lesson(ONE)))
     assert "Read as: 0.375" in text_of(session.answer("3/8"))
@@ -265,6 +274,10 @@ def test_a_vector_says_which_of_its_numbers_are_wrong(tmp_path: Path) -> None:
     typed = "; ".join(" ".join(map(str, row)) for row in rows)
     assert question.judge(lesson.variant(1), typed).verdict == "right"
     assert question.judge(lesson.variant(1), str(rows)).verdict == "right"
+    assert (
+        question.judge(lesson.variant(1), str([[f"{n:.1f}" for n in row] for row in rows]).replace("'", "")).verdict
+        == "few"
+    )
     rows[1][0] += 1
     assert "3 of 4 are right; look again at 2,1." in question.judge(lesson.variant(1), str(rows)).said
     with pytest.raises(UsageError, match="2 × 2"):
@@ -311,7 +324,7 @@ def test_a_planted_mistake_is_told_from_what_follows_from_it(tmp_path: Path) -> 
     variant = lesson.variant(1)
     assert question.judge(variant, "delta1[2]").verdict == "right"
     assert "only because of an earlier one" in question.judge(variant, "dW1[2,1]").said
-    assert "follows from what stands before it" in question.judge(variant, "dW1[1,1]").said
+    assert "is right: it follows from what stands before it" in question.judge(variant, "dW1[1,1]").said
     shown = text_of(question.shown(variant, Ask("s", "", (), {})))
     assert shown.count("\n") == 4
     with pytest.raises(UsageError, match="is a whole array"):

@@ -6,6 +6,7 @@ And what a wrong number gives away: the mistake that makes it, the factor that i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from backprop_cli.render.report import worked_out
 from backprop_cli.trace import Step
 from backprop_cli.worked import with_numbers
 
+SPOKEN = re.compile(r"[\w.,\[\]+*/() -]{1,40}")
+"""An expression short enough to be read by a learner."""
 NEAR, FARTHEST = 1e-3, 6e-3
 """Two numbers are taken for the same if they differ by less than such a share; which, the digits typed say."""
 FACTORS = {"2": 2.0, "½": 0.5}
@@ -47,7 +50,7 @@ def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
         yield from (worked_out(notation, step, place, 6) for place in places)
     else:
         yield Fact(tr("Answer"), _in_words(question, ask, variant))
-        if isinstance(question, Numbers) and not question.answer.address:
+        if isinstance(question, Numbers) and not question.answer.address and SPOKEN.fullmatch(str(question.answer)):
             yield Fact(tr("Computed as"), str(question.answer))
     if said := ask.said("right"):
         yield Note(variant.filled(said))
@@ -99,6 +102,16 @@ def given_away(question: Question, variant: Variant, text: str, typed: Any) -> s
         if _same(value, wrong, near) and not _same(wrong, truth, near):
             return tr(mistake.text)
     return _factor(notation, step, place, truth / value, near) or _neighbour(notation, step.ref, place, value, near)
+
+
+def exact_slip(question: Question, variant: Variant, typed: Any) -> str:
+    """The mistake that makes exactly this number; what looks like a rounded answer may be one."""
+    found = _asked(question, variant)
+    if not found or np.shape(typed) != ():
+        return ""
+    notation, step, (place, *_) = found
+    known = mistakes_at(notation.trace, step.ref, place)
+    return next((tr(mistake.text) for mistake, wrong in known if _same(float(typed), wrong, 1e-9)), "")
 
 
 def _factor(notation: Notation, step: Step, place: tuple[int, ...], ratio: float, near: float) -> str:

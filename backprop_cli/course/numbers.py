@@ -19,6 +19,8 @@ from backprop_cli.typed import keyed, read_number
 
 SLACK = 0.6
 """An answer may be off by a little more than half a unit of the last digit asked for: it is rounded by hand."""
+HALF, TWO_DIGITS = 0.500001, 0.1
+"""What was rounded is off by half a unit of its last digit; with two digits that unit is a tenth of the number."""
 DECIMAL = re.compile(r"[-+]?\d*\.?(?P<places>\d*)(e(?P<power>[-+]?\d+))?")
 
 
@@ -43,9 +45,9 @@ class Numbers(Question):
         if own and self._close(given, self.answer.value(own)):
             return Judged("carried", value=given)
         for name, value in self.wrong.items():
-            if self._close(given, variant.value(value)):
+            if self._meant(texts, given, variant.value(value), TWO_DIGITS):
                 return Judged("wrong", mistake=name, value=given)
-        if all(map(self._rounded, texts.ravel(), given.ravel(), truth.ravel())):
+        if self._meant(texts, given, truth):
             said = tr("Right as far as it goes; give {digits} significant digits.", digits=self.digits)
             return Judged("few", said, value=given)
         return Judged("wrong", self._where(variant, given, truth), value=given)
@@ -74,12 +76,19 @@ class Numbers(Question):
             unit = np.where(abs(value) > ZERO, 10.0 ** (np.floor(np.log10(abs(value))) - self.digits + 1), ZERO)
         return bool((abs(given - value) <= SLACK * unit).all())
 
-    def _rounded(self, text: str, given: float, truth: float) -> bool:
-        """Whether what was typed is the truth, rounded to fewer digits than were asked for."""
-        unit = unit_of(text)
-        if not unit:
-            return self._close(given, truth)
-        return given != 0 and abs(given - truth) <= SLACK * unit and unit <= abs(truth)
+    def _meant(self, texts: Any, given: Any, value: Any, finest: float = 1.0) -> bool:
+        """Whether what was typed is `value`, perhaps rounded to fewer digits than were asked for.
+
+        A unit of the last digit typed must be no more than the share `finest` of each number.
+        """
+        value = np.broadcast_to(np.asarray(value, float), given.shape)
+
+        def rounded(text: str, number: float, exact: float) -> bool:
+            unit = unit_of(text)
+            near = abs(number - exact) <= HALF * unit and unit <= finest * abs(exact)
+            return self._close(number, exact) or (near and number != 0)
+
+        return all(map(rounded, texts.ravel(), given.ravel(), value.ravel()))
 
     def model(self, variant: Variant) -> str:
         return typed_out(variant.value(self.answer), self.digits + 3)

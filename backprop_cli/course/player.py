@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.course.hints import given_away, ladder, solution
+from backprop_cli.course.hints import exact_slip, given_away, ladder, solution
 from backprop_cli.course.items import Item, shown
 from backprop_cli.course.numbers import Numbers
 from backprop_cli.course.progress import Standing
@@ -177,6 +177,8 @@ class Player:
     def _judged(self, line: str) -> Iterator[Block]:
         asked, question = self.asked[self.at], self.item.question
         found = question.judge(self.variant, line.strip(), self._own())
+        if found.verdict == "few" and (slip := exact_slip(question, self.variant, found.value)):
+            found = found._replace(verdict="wrong", said=slip)
         asked.verdict = found.verdict
         asked.value = found.value
         self._keep(found.verdict, line.strip(), found.value)
@@ -296,6 +298,10 @@ class Player:
         """The lesson's remaining questions with other numbers."""
         now, lesson = self.item.seed, self.item.lesson
         seed = now % lesson.seeds[-1] + 1
+        other = self._variant(self.item._replace(seed=seed))
+        if self._facts(other) == self._facts(self.variant):
+            yield Note(tr("This question has no other numbers."))
+            return
         for at, item in enumerate(self.items):
             if item.lesson is lesson and item.seed == now:
                 self.items[at] = item._replace(seed=seed)
@@ -304,6 +310,11 @@ class Player:
         self._keep("new")
         yield Note(tr("New numbers."))
         yield from self._back("")
+
+    def _facts(self, variant: Variant) -> tuple[str, ...]:
+        """What makes the question another one: its text, what it shows, and its answer."""
+        question, ask = self.item.question, self.item.ask
+        return (variant.filled(ask.text), str(list(question.shown(variant, ask))), question.model(variant))
 
     def _list(self, rest: str) -> Iterator[Block]:
         for at, (item, asked) in enumerate(zip(self.items, self.asked, strict=True)):

@@ -257,8 +257,8 @@ class Spot(Question):
                 "wrong", tr("That one is wrong too, but only because of an earlier one. Look further up."), value=typed
             )
         if variant.run(planted.network).trace.producer(ref) is None:
-            return Judged("wrong", tr("That one is given."), value=typed)
-        return Judged("wrong", tr("That one follows from what stands before it."), value=typed)
+            return Judged("wrong", tr("That one is right: it is given."), value=typed)
+        return Judged("wrong", tr("That one is right: it follows from what stands before it."), value=typed)
 
     def model(self, variant: Variant) -> str:
         return str(self._planted()).rpartition(".")[2]
