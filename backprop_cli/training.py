@@ -135,11 +135,11 @@ class Training:
         before, number = self.state, len(self.state.history) + 1
         rng = np.random.default_rng((self.problem.seed, number))
         values, step, lr, losses = before.values, before.step, 0.0, before.losses
-        total, right, begun, looking, norms = 0.0, 0, perf_counter(), 0.0, []
+        total, right, begun, looking, norms, looks = 0.0, 0, perf_counter(), 0.0, [], self._looks
         for x, y in self._batches(rng):
             lr = self._lr(step, losses)
             step += 1
-            if step - before.step in self._looks:
+            if step - before.step in looks:
                 looked = perf_counter()
                 norms.append(self.engine.gradient_norms(values, x, y, step))
                 looking += perf_counter() - looked
