@@ -21,6 +21,8 @@ ENDINGS = (".json", ".csv", ".npy", ".npz", ".safetensors")
 """The endings that make a text the name of a file of numbers."""
 
 SAFETENSORS_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
+SCALING = {"shift": "x_shift", "scale": "x_scale"}
+"""What a file of parameters calls the numbers that inputs are brought to scale by; in safetensors they are metadata."""
 
 
 def read_array(source: str, name: str) -> Any:
@@ -155,7 +157,7 @@ def _read_safetensors(path: str) -> dict[str, Any]:
             raise ValueError("a header that is longer than the file")
         header = json.loads(content[8:start])
         told = header.pop("__metadata__", {})
-        tensors = {name: np.array(json.loads(told[name]), float) for name in ("x_shift", "x_scale") if name in told}
+        tensors = {name: np.array(json.loads(told[name]), float) for name in SCALING.values() if name in told}
         for name, entry in header.items():
             first, last = entry["data_offsets"]
             if not 0 <= first <= last <= len(content) - start:

@@ -17,9 +17,6 @@ from backprop_cli.refs import layer_of
 
 Values = dict[str, Any]
 INITS = ("nice", "xavier", "he")
-SCALING = "x_"
-"""How the names begin, in a file of parameters, of what inputs are brought to scale by: x_shift and x_scale."""
-SCALED = ("shift", "scale")
 
 
 def draw(init: str, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
@@ -55,7 +52,11 @@ def parameters(network: Network, given: Any, init: str, rng: np.random.Generator
     scaling = {}
     if isinstance(given, str):
         tensors = arrays.read_tensors(given)
-        scaling = {name: tensors.pop(f"{SCALING}{name}") for name in SCALED if f"{SCALING}{name}" in tensors}
+        scaling = {
+            name: arrays.numbers(tensors.pop(key), f"{given}: {key}")
+            for name, key in arrays.SCALING.items()
+            if key in tensors
+        }
         given = from_torch(network, tensors) or _named_in_order(network, tensors, given)
     known = {**shapes, **{name: network.needs.memory[name][0] for name in remembered(network)}}
     found = {name: _shaped(value, name, known) for name, value in given.items()}

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_cli.arrays import SCALING
 from backprop_cli.checkpoint import write_whole
 from backprop_cli.errors import UsageError
 from backprop_cli.naming import remembered, to_torch
-from backprop_cli.parameters import SCALING
 from backprop_cli.problem import Problem
 
 TYPES = {"float64": "F64", "float32": "F32"}
@@ -28,17 +28,17 @@ def check_ending(path: str) -> None:
 def save_weights(path: str, problem: Problem, values: Mapping[str, Any], scaling: Mapping[str, Any]) -> None:
     """Write the parameters, with 0 for what is pruned: .npz under our names, .safetensors under PyTorch's.
 
-    What inputs were brought to scale by goes with them (see Problem.scaling). Raises UsageError.
+    What inputs were brought to scale by goes with them (see Parts.scaling). Raises UsageError.
     """
     check_ending(path)
     masked = {name: values[name] * values[f"mask{name}"] for name in problem.params if f"mask{name}" in values}
     values = {**values, **masked}
     params = {name: values[name] for name in (*problem.params, *remembered(problem.network))}
     if path.endswith(".npz"):
-        kept = {f"{SCALING}{name}": number for name, number in scaling.items()}
+        kept = {SCALING[name]: number for name, number in scaling.items()}
         write_whole(path, lambda file: np.savez(file, **params, **kept))
     else:
-        told = {f"{SCALING}{name}": json.dumps(np.asarray(number).tolist()) for name, number in scaling.items()}
+        told = {SCALING[name]: json.dumps(np.asarray(number).tolist()) for name, number in scaling.items()}
         content = safetensors(to_torch(problem.network, values), told)
         write_whole(path, lambda file: file.write(content))
 

@@ -812,6 +812,18 @@ def test_a_scaling_of_other_inputs_is_refused(tmp_path: Path, name: str) -> None
     assert load("3-2", params=str(tmp_path / name)).scaled is False
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [([1, np.nan, 1], "x_scale[2] is nan; every number must be finite"), (["a", "b", "c"], "expected numbers")],
+)
+def test_a_scaling_that_is_no_number_is_one_clear_message(tmp_path: Path, scale: Any, said: str) -> None:
+    problem = load("3-2")
+    np.savez(tmp_path / "w.npz", **problem.params, x_shift=0.0, x_scale=np.array(scale))
+    with pytest.raises(UsageError, match="x_scale") as caught:
+        load("3-2", params=str(tmp_path / "w.npz"), x=[1, 2, 3])
+    assert said in str(caught.value)
+
+
 def test_training_with_dropout_counts_in_float32() -> None:
     training = train("2 dense8 relu dropout(0.5) dense2 softmax", "moons(40)", epochs=1)
     assert {str(value.dtype) for value in training.values.values()} == {"float32"}
