@@ -29,7 +29,7 @@ HOMES = {
         "progress_document",
         "read_progress",
     ),
-    "course.catalogue": ("begin_lesson", "lessons", "lessons_in", "overview", "review"),
+    "course.catalogue": ("begin_lesson", "lessons", "overview", "review"),
     "course.lesson": ("find_lesson", "read_lesson"),
     "course.linter": ("check_lessons",),
     "course.progress": ("Progress", "progress_home"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import click
 import backprop_cli as bp
 from backprop_cli.commands.options import OUTPUT_KEYS, all_of, option, output_options
 from backprop_cli.commands.page import GroupedArgument, GroupedCommand
-from backprop_cli.commands.play import typed
+from backprop_cli.commands.play import converse
 from backprop_cli.language import tr
 
 AUTHORS = "Authors"
@@ -54,21 +55,10 @@ def lesson(words: tuple[str, ...], **options: Any) -> int:
     with progress.alone():
         chosen = bp.choose_lesson(word, progress.events())
         if chosen is None:
-            output.report(bp.overview(bp.lessons_in(word), progress.events()), "backprop lesson")
+            output.report(bp.overview(bp.lessons(Path(word)), progress.events()), "backprop lesson")
             return 0
-        take(bp.begin_lesson(chosen, progress), output)
+        converse(bp.begin_lesson(chosen, progress), output, "backprop lesson")
     return 0
-
-
-def take(player: Any, output: Any) -> None:
-    """Ask until it is over, or the input ends."""
-    output.report(player.opening(), "backprop lesson")
-    if player.over:
-        return
-    for line in typed(player, output):
-        output.report(player.answer(line), "backprop lesson")
-        if player.over:
-            return
 
 
 def _author(word: str, rest: list[str], output: Any, options: dict[str, Any]) -> int:
@@ -81,7 +71,8 @@ def _author(word: str, rest: list[str], output: Any, options: dict[str, Any]) ->
     elif word == "new":
         output.report(bp.new_lesson(name), "backprop lesson new")
     elif word == "preview":
-        take(bp.preview_lesson(name, options["seed"] or 1, options["start"]), output)
+        player = bp.preview_lesson(name, options["seed"] or 1, options["start"])
+        converse(player, output, "backprop lesson preview")
     else:
         found = bp.check_lessons("" if options["every"] else name, options["strict"])
         if output.wants_json:

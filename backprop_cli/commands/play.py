@@ -48,12 +48,17 @@ def play(**options: Any) -> None:
     """
     network, output, shown = sort_out(options)
     session = bp.Play(bp.step(**network), shown["predict"], shown["digits"])
-    output.report(session.opening(), "backprop play")
-    for line in typed(session, output):
-        output.report(session.answer(line), "backprop play")
-        if session.over:
-            return
-    output.report(session.ending(), "backprop play")
+    converse(session, output, "backprop play")
+    if not session.over:
+        output.report(session.ending(), "backprop play")
+
+
+def converse(session: Any, output: Any, title: str) -> None:
+    """Show what a session opens with, and what each typed line brings, until it is over or the input ends."""
+    output.report(session.opening(), title)
+    lines = typed(session, output)
+    while not session.over and (line := next(lines, None)) is not None:
+        output.report(session.answer(line), title)
 
 
 def typed(session: Any, output: Any) -> Iterator[str]:

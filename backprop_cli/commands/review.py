@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 import backprop_cli as bp
-from backprop_cli.commands.lesson import take
 from backprop_cli.commands.options import OUTPUT_KEYS, screen_options
 from backprop_cli.commands.page import GroupedCommand
+from backprop_cli.commands.play import converse
 from backprop_cli.language import tr
 
 
@@ -31,4 +31,4 @@ def review(**options: Any) -> None:
         if player is None:
             output.report([bp.Outcome(True, tr("Nothing is due. backprop lesson next goes on."))], "backprop review")
         else:
-            take(player, output)
+            converse(player, output, "backprop review")

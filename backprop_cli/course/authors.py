@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from backprop_cli.course.catalogue import lessons, next_lesson
 from backprop_cli.course.items import items_of
 from backprop_cli.course.lesson import FILE, Lesson, Text, find_lesson, read_lesson
 from backprop_cli.course.player import Player
-from backprop_cli.course.progress import Event, Progress, cards, now, read_events, standing
+from backprop_cli.course.progress import GOOD, Event, Progress, as_lines, cards, now, read_events, standing
 from backprop_cli.course.prose import Ask, Paragraph, Run, Sample, Title
 from backprop_cli.course.questions import Choice, Order
 from backprop_cli.errors import BackpropError, InputError, UsageError, unknown
@@ -158,8 +157,7 @@ def lesson_notes(lesson: Lesson, progress: Progress) -> str:
                 question = lesson.questions[id]
                 asked = [f"**{variant.filled(text)}**"]
                 if isinstance(question, Choice | Order):
-                    shown = (block for block in question.shown(variant, piece) if isinstance(block, Fact))
-                    asked += [f"- {block.label}) {block.text}" for block in shown]
+                    asked += [f"- {fact.label}) {fact.text}" for fact in question.shown(variant, piece)]
                 asked.append(_answered(typed.get(id)))
                 parts.append("\n\n".join(filter(None, asked)))
     return "\n\n".join(parts) + "\n"
@@ -168,7 +166,7 @@ def lesson_notes(lesson: Lesson, progress: Progress) -> str:
 def _answered(event: Event | None) -> str:
     if event is None:
         return tr("(no answer yet)")
-    verdict = tr("right") if event["verdict"] in ("right", "carried") else tr("not right")
+    verdict = tr("right") if event["verdict"] in GOOD else tr("not right")
     return tr("My answer: {typed} ({verdict})", typed=event["typed"], verdict=verdict)
 
 
@@ -179,7 +177,7 @@ def progress_blocks(progress: Progress) -> Iterator[Block]:
     yield Heading(tr("LESSONS"))
     for lesson in _known(events):
         stands = standing(events, lesson.key)
-        right = sum(event["verdict"] in ("right", "carried") for event in stands.answers)
+        right = sum(event["verdict"] in GOOD for event in stands.answers)
         wrong = sum(event["verdict"] == "wrong" for event in stands.answers)
         if stands.answers:
             state = tr("done") if stands.done else tr("started")
@@ -243,7 +241,7 @@ def choose_lesson(word: str, events: list[Event]) -> Lesson | None:
 
 def export_progress(progress: Progress, path: str, output: Output) -> None:
     """Write all events to a file, or to the terminal. Raises UsageError."""
-    text = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in progress.events())
+    text = as_lines(progress.events())
     if path:
         Output(output=path, force=output.force).save(text)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,24 +27,17 @@ def lessons(where: Path | None = None) -> list[Lesson]:
     return found
 
 
-def lessons_in(folder: str) -> list[Lesson]:
-    """The lessons of a folder by its path. Raises InputError."""
-    return lessons(Path(folder))
-
-
 def overview(known: Sequence[Lesson], events: list[Event]) -> Iterator[Block]:
     """Every lesson with how it stands, in words."""
-    due = [card for card in cards(events) if card.due <= now()]
+    due = Counter(card.lesson for card in cards(events) if card.due <= now())
     yield Heading(tr("LESSONS"))
     for lesson in known:
-        count = sum(card.lesson == lesson.key for card in due)
-        told = _told(lesson, standing(events, lesson.key), count)
+        told = _told(lesson, standing(events, lesson.key), due[lesson.key])
         yield Fact(lesson.number, tr("{title} ({state})", title=lesson.text(current().language).title, state=told))
-    nearest = next((lesson for lesson in known if not standing(events, lesson.key).done), None)
-    if nearest:
+    if nearest := _nearest(known, events):
         yield Note(tr("backprop lesson next goes on with {title}.", title=nearest.text(current().language).title))
     if due:
-        yield Note(tr("{questions} due again: backprop review", questions=plural(len(due), "question")))
+        yield Note(tr("{questions} due again: backprop review", questions=plural(due.total(), "question")))
 
 
 def _told(lesson: Lesson, stands: Standing, due: int) -> str:
@@ -58,11 +52,15 @@ def _told(lesson: Lesson, stands: Standing, due: int) -> str:
     return tr("{state}; {questions} due", state=state, questions=plural(due, "question")) if due else state
 
 
+def _nearest(known: Sequence[Lesson], events: list[Event]) -> Lesson | None:
+    """The first that is not done."""
+    return next((lesson for lesson in known if not standing(events, lesson.key).done), None)
+
+
 def next_lesson(known: Sequence[Lesson], events: list[Event]) -> Lesson:
     """The first that is not done. Raises UsageError if all are."""
-    for lesson in known:
-        if not standing(events, lesson.key).done:
-            return lesson
+    if nearest := _nearest(known, events):
+        return nearest
     raise UsageError("all lessons are done; backprop review asks again what is due, backprop lesson NAME repeats one")
 
 
@@ -71,7 +69,7 @@ def begin_lesson(lesson: Lesson, progress: Progress) -> Player:
     stands = standing(progress.events(), lesson.key)
     anew = stands.complete
     if anew:
-        stands = Standing(stands.seed % lesson.seeds[-1] + 1)
+        stands = Standing(lesson.next_seed(stands.seed))
     items, closing = items_of(lesson, current().language, stands.seed)
     if not items:
         raise InputError("{folder}: the lesson asks nothing", folder=lesson.folder)
@@ -100,7 +98,7 @@ def _item(card: Card) -> Item | None:
     """The question of a card; none if its lesson is gone, or it is in it no more."""
     try:
         lesson = read_lesson(find_lesson(card.lesson))
-        items, _ = items_of(lesson, current().language, card.seed % lesson.seeds[-1] + 1)
+        items, _ = items_of(lesson, current().language, lesson.next_seed(card.seed))
     except BackpropError:
         return None
     return next((item for item in items if item.id == card.question), None)

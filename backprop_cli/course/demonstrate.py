@@ -44,10 +44,9 @@ def demonstrated(line: str, variant: Variant) -> Iterator[Block]:
     command, network, words, flags = read_command(variant.filled(line).replace("−", "-"))
     run = variant.run(network)
     yield Prose(f"$ {spelled(command, words, flags, variant.networks[network], variant.seed)}")
-    if command == "train":
-        yield from _trained(variant, network, flags)
-        return
     match command:
+        case "train":
+            yield from _trained(variant, network, flags)
         case "step":
             show: Any = flags.get("show", "both")
             yield from run.blocks(View(flags.get("only"), _whole(flags.get("layer")), show))

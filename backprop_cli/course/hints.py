@@ -28,6 +28,7 @@ SPOKEN = re.compile(r"[\w.,\[\]+*/() -]{1,40}")
 """An expression short enough to be read by a learner."""
 NEAR, FARTHEST = 1e-3, 6e-3
 """Two numbers are taken for the same if they differ by less than such a share; which, the digits typed say."""
+EXACTLY = 1e-9
 FACTORS = {"2": 2.0, "½": 0.5}
 
 
@@ -50,7 +51,7 @@ def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
         yield from (worked_out(notation, step, place, 6) for place in places)
     else:
         yield Fact(tr("Answer"), _in_words(question, ask, variant))
-        if isinstance(question, Numbers) and not question.answer.address and SPOKEN.fullmatch(str(question.answer)):
+        if isinstance(question, Numbers) and not question.address and SPOKEN.fullmatch(str(question.answer)):
             yield Fact(tr("Computed as"), str(question.answer))
     if said := ask.said("right"):
         yield Note(variant.filled(said))
@@ -59,7 +60,7 @@ def solution(question: Question, ask: Ask, variant: Variant) -> Iterator[Block]:
 def _in_words(question: Question, ask: Ask, variant: Variant) -> str:
     """An answer by letters with what they stand for; any other as one would type it."""
     model = question.model(variant)
-    texts = {block.label: block.text for block in question.shown(variant, ask) if isinstance(block, Fact)}
+    texts = {fact.label: fact.text for fact in question.shown(variant, ask)}
     if isinstance(question, Order):
         return f"{model} ({' → '.join(texts[letter] for letter in model)})"
     return labelled(model, texts[model]) if model in texts else model
@@ -67,9 +68,7 @@ def _in_words(question: Question, ask: Ask, variant: Variant) -> str:
 
 def _asked(question: Question, variant: Variant) -> tuple[Notation, Step, list[tuple[int, ...]]] | None:
     """The step of the tape that makes what is asked for, and which entries of it, if it is a value of the tape."""
-    name = question.answer.address if isinstance(question, Numbers) else None
-    if isinstance(question, Spot):
-        name = question.entry.address
+    name = question.entry.address if isinstance(question, Spot) else question.address
     if name is None:
         return None
     network, ref, place = variant.where(name)
@@ -98,10 +97,11 @@ def given_away(question: Question, variant: Variant, text: str, typed: Any) -> s
     notation, step, (place, *_) = found
     value, truth = float(typed), float(notation.trace.entry(step.ref, place))
     near = min(FARTHEST, max(NEAR, unit_of(text) / abs(value)))
-    for mistake, wrong in mistakes_at(notation.trace, step.ref, place):
-        if _same(value, wrong, near) and not _same(wrong, truth, near):
-            return tr(mistake.text)
-    return _factor(notation, step, place, truth / value, near) or _neighbour(notation, step.ref, place, value, near)
+    return (
+        _slip(notation, step.ref, place, value, near)
+        or _factor(notation, step, place, truth / value, near)
+        or _neighbour(notation, step.ref, place, value, near)
+    )
 
 
 def exact_slip(question: Question, variant: Variant, typed: Any) -> str:
@@ -110,8 +110,16 @@ def exact_slip(question: Question, variant: Variant, typed: Any) -> str:
     if not found or np.shape(typed) != ():
         return ""
     notation, step, (place, *_) = found
-    known = mistakes_at(notation.trace, step.ref, place)
-    return next((tr(mistake.text) for mistake, wrong in known if _same(float(typed), wrong, 1e-9)), "")
+    return _slip(notation, step.ref, place, float(typed), EXACTLY)
+
+
+def _slip(notation: Notation, ref: str, place: tuple[int, ...], value: float, near: float) -> str:
+    """The typical mistake that makes this number."""
+    truth = float(notation.trace.entry(ref, place))
+    for mistake, wrong in mistakes_at(notation.trace, ref, place):
+        if _same(value, wrong, near) and not _same(wrong, truth, near):
+            return tr(mistake.text)
+    return ""
 
 
 def _factor(notation: Notation, step: Step, place: tuple[int, ...], ratio: float, near: float) -> str:

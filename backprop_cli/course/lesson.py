@@ -102,6 +102,10 @@ class Lesson:
         """The seeds that the lesson is meant for."""
         return range(1, int(self.table.get("variants", 20)) + 1)
 
+    def next_seed(self, seed: int) -> int:
+        """The seed after another; after the last comes the first."""
+        return seed % self.seeds[-1] + 1
+
     @property
     def networks(self) -> dict[str, dict[str, Any]]:
         """Problem files' tables by name; what differs from the lesson's own is in the others."""

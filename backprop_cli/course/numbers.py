@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli.course.quantities import Quantity
+from backprop_cli.course.quantities import Name, Quantity
 from backprop_cli.course.questions import ZERO, Judged, Question
 from backprop_cli.course.variant import Find, Variant
 from backprop_cli.errors import UsageError
@@ -35,6 +35,10 @@ class Numbers(Question):
     @property
     def quantities(self) -> tuple[Quantity, ...]:
         return (self.answer, *self.wrong.values())
+
+    @property
+    def address(self) -> Name | None:
+        return self.answer.address
 
     def judge(self, variant: Variant, typed: str, own: Find | None = None) -> Judged:
         truth = variant.value(self.answer)

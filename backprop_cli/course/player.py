@@ -17,7 +17,7 @@ import numpy as np
 from backprop_cli.course.hints import exact_slip, given_away, ladder, solution
 from backprop_cli.course.items import Item, shown
 from backprop_cli.course.numbers import Numbers
-from backprop_cli.course.progress import Standing
+from backprop_cli.course.progress import FINISHED, GOOD, Standing
 from backprop_cli.course.prose import Piece
 from backprop_cli.course.quantities import Name
 from backprop_cli.course.questions import Formula, Judged, Verdict
@@ -116,7 +116,7 @@ class Player:
         return f"[{self.at + 1}/{len(self.items)}] > "
 
     def _finished(self, at: int) -> bool:
-        return self.asked[at].verdict in ("right", "carried", "shown")
+        return self.asked[at].verdict in FINISHED
 
     def opening(self) -> Iterator[Block]:
         """What is shown first: the text up to the question."""
@@ -156,10 +156,7 @@ class Player:
         """Whether a letter is an answer to this question, as in a choice or a formula."""
         if isinstance(self.item.question, Formula):
             return word in self.item.question.letters
-        shown = (
-            block.label for block in self.item.question.shown(self.variant, self.item.ask) if isinstance(block, Fact)
-        )
-        return word in shown
+        return word in (fact.label for fact in self.item.question.shown(self.variant, self.item.ask))
 
     @cached_property
     def commands(self) -> dict[str, Callable[[str], Iterator[Block]]]:
@@ -216,10 +213,9 @@ class Player:
         """The numbers as they would be with the learner's own earlier ones, wrong or rounded; None without any."""
         own: dict[Name, Any] = {}
         for item, asked in zip(self.items[: self.at], self.asked, strict=False):
-            question = item.question
-            name = question.answer.address if isinstance(question, Numbers) else None
+            name = item.question.address
             same = item.lesson is self.item.lesson and item.seed == self.item.seed
-            if name and same and asked.verdict in ("wrong", "carried", "right") and asked.value is not None:
+            if name and same and asked.verdict in ("wrong", *GOOD) and asked.value is not None:
                 own[name] = asked.value
         return self.variant.with_own(own) if own else None
 
@@ -255,9 +251,7 @@ class Player:
         return next((name.network for each in self.item.question.quantities for name in each.names), "")
 
     def _example(self) -> str:
-        question = self.item.question
-        name = question.answer.address if isinstance(question, Numbers) else None
-        return str(name) if name else "L"
+        return str(self.item.question.address or "L")
 
     # --- walking ----------------------------------------------------------------------------------------------------
 
@@ -297,7 +291,7 @@ class Player:
     def _new(self, rest: str) -> Iterator[Block]:
         """The lesson's remaining questions with other numbers."""
         now, lesson = self.item.seed, self.item.lesson
-        seed = now % lesson.seeds[-1] + 1
+        seed = lesson.next_seed(now)
         other = self._variant(self.item._replace(seed=seed))
         if self._facts(other) == self._facts(self.variant):
             yield Note(tr("This question has no other numbers."))
@@ -334,9 +328,8 @@ class Player:
         if self.items:
             last = self.items[-1]
             yield from shown(self.closing, self._variant(last))
-        right = sum(asked.verdict in ("right", "carried") for asked in self.asked)
-        unaided = sum(asked.verdict in ("right", "carried") and not asked.hints for asked in self.asked)
-        told = {"right": right, "count": plural(len(self.items), "question"), "unaided": unaided}
+        hints = [asked.hints for asked in self.asked if asked.verdict in GOOD]
+        told = {"right": len(hints), "count": plural(len(self.items), "question"), "unaided": hints.count(0)}
         yield Outcome(True, tr("Done: {right} of {count} right, {unaided} without a hint.", **told))
         self.at = len(self.items) - 1
         self._keep("done")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,9 @@ from backprop_cli.language import tr
 
 Event = dict[str, Any]
 """at (UTC), lesson, question, seed, verdict, typed."""
-FINISHED = ("right", "carried", "shown")
+GOOD = ("right", "carried")
+"""Verdicts on a right answer."""
+FINISHED = (*GOOD, "shown")
 """Verdicts after which a question is not asked again."""
 JUDGED = (*FINISHED, "wrong")
 DAYS = (1, 2, 4, 8, 16)
@@ -61,7 +63,7 @@ class Progress:
 
     def add(self, **event: Any) -> None:
         """Write one event down, at once. Raises InputError."""
-        line = json.dumps({"at": now().isoformat(timespec="milliseconds"), **event}, ensure_ascii=False) + "\n"
+        line = as_lines([{"at": now().isoformat(timespec="milliseconds"), **event}])
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b") as file:
@@ -113,12 +115,16 @@ class Progress:
         known = self.events()
         lines = {json.dumps(event, ensure_ascii=False, sort_keys=True): event for event in (*known, *events)}
         ordered = sorted(lines.values(), key=lambda event: str(event["at"]))
-        text = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in ordered)
         self.folder.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_suffix(".jsonl.new")
-        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.write_text(as_lines(ordered), encoding="utf-8", newline="\n")
         beside.replace(self.path)
         return len(ordered) - len(known)
+
+
+def as_lines(events: Iterable[Event]) -> str:
+    """Events as they stand in the file, a line each."""
+    return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
 
 
 def read_events(text: str) -> Iterator[Event]:
@@ -201,7 +207,7 @@ def cards(events: list[Event]) -> list[Card]:
             continue
         seen.add(asked)
         before = found.get(asked[:2])
-        good = event["verdict"] in ("right", "carried") and asked not in helped
+        good = event["verdict"] in GOOD and asked not in helped
         box = min(before.box + 1, len(DAYS)) if good and before else 2 if good else 1
         when = _moment(event["at"]) + timedelta(days=DAYS[box - 1])
         found[asked[:2]] = Card(*asked[:2], box, when, event["seed"])

@@ -31,7 +31,6 @@ HOLE = re.compile(r"\{\{(.*?)(?:\|\s*(\d+)\s*)?\}\}")
 """A number that is computed: the expression, and how many digits are shown."""
 FENCE = re.compile(r"\{(?P<kind>\w+)\}\s*(?P<id>[\w-]*)")
 ENTRY = re.compile(r"(?P<word>hint|right|wrong|option|item)(?: (?P<id>[\w+−-]+))?: (?P<text>.*)")
-KINDS = ("ask", "run")
 
 
 class Paragraph(NamedTuple):
@@ -72,10 +71,6 @@ class Ask:
     def said(self, word: str, name: str = "") -> str:
         """The text of an entry, or nothing."""
         return self.entries.get((word, name), "")
-
-    def names(self, word: str) -> list[str]:
-        """The ids that a word is used with, in order."""
-        return [name for kind, name in self.entries if kind == word]
 
 
 Piece = Paragraph | Title | Sample | Run | Ask

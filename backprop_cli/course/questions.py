@@ -7,7 +7,7 @@ with other numbers. A judgement never compares texts, but what they mean.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from backprop_cli.course.variant import Find, Variant, written
 from backprop_cli.errors import UsageError, unknown
 from backprop_cli.language import tr
 from backprop_cli.predict import read_sign
-from backprop_cli.render.blocks import Block, Fact
+from backprop_cli.render.blocks import Fact
 from backprop_cli.signs import sign_of
 from backprop_cli.typed import keyed
 
@@ -59,7 +59,7 @@ class Question(ABC):
         """The wrong answers that have a name, as one would type them."""
         return iter(())
 
-    def shown(self, variant: Variant, ask: Ask) -> Iterator[Block]:
+    def shown(self, variant: Variant, ask: Ask) -> Iterator[Fact]:
         """What stands below the question."""
         return iter(())
 
@@ -67,6 +67,11 @@ class Question(ABC):
     def quantities(self) -> tuple[Quantity, ...]:
         """All expressions in it."""
         return ()
+
+    @property
+    def address(self) -> Name | None:
+        """The value of the step that is asked for, if it is one and nothing is computed from it."""
+        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +132,8 @@ class Choice(Question):
         right = self._right(variant)
         return ((name, LETTERS[at]) for at, name in enumerate(self.options) if name != right)
 
-    def shown(self, variant: Variant, ask: Ask) -> Iterator[Block]:
-        for letter, name in zip(LETTERS, self.options, strict=False):
-            yield Fact(letter, variant.filled(ask.said("option", name)), 2)
+    def shown(self, variant: Variant, ask: Ask) -> Iterator[Fact]:
+        return _lettered(variant.filled(ask.said("option", name)) for name in self.options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +168,8 @@ class Order(Question):
         mixed = self._mixed(variant)
         return "".join(LETTERS[mixed.index(name)] for name in self.answer)
 
-    def shown(self, variant: Variant, ask: Ask) -> Iterator[Block]:
-        for letter, name in zip(LETTERS, self._mixed(variant), strict=False):
-            yield Fact(letter, variant.filled(ask.said("item", name)), 2)
+    def shown(self, variant: Variant, ask: Ask) -> Iterator[Fact]:
+        return _lettered(variant.filled(ask.said("item", name)) for name in self._mixed(variant))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +231,7 @@ class Spot(Question):
     def _shown(self, variant: Variant) -> Find:
         return variant.with_own({self._planted(): variant.value(self.value)})
 
-    def shown(self, variant: Variant, ask: Ask) -> Iterator[Block]:
+    def shown(self, variant: Variant, ask: Ask) -> Iterator[Fact]:
         find, planted = self._shown(variant), self._planted()
         notation = variant.notation(planted.network)
         for ref in self.show:
@@ -262,6 +265,11 @@ class Spot(Question):
 
     def model(self, variant: Variant) -> str:
         return str(self._planted()).rpartition(".")[2]
+
+
+def _lettered(texts: Iterable[str]) -> Iterator[Fact]:
+    """What is chosen from, each with a letter."""
+    return (Fact(letter, text, 2) for letter, text in zip(LETTERS, texts, strict=False))
 
 
 def pick(typed: str, names: Sequence[str]) -> str:
