@@ -95,7 +95,7 @@ def test_a_command_that_a_lesson_shows_shows_the_same_outside(here: Run, folder:
     line = text_of([first]).removeprefix("$ ").replace("\n  ", " ")
     if "the lesson's own numbers" in line:
         return
-    name, network, words, flags = read_command(variant.filled(command).replace("−", "-"))
+    name, network, words, flags = read_command(command, variant)
     line = spelled(name, words, flags, variant.networks[network], 1)
     found = here(*shlex.split(line)[1:], "--plain")
     assert found.returncode == 0, found.stderr
@@ -555,6 +555,32 @@ def test_what_was_right_comes_later_and_with_fresh_numbers(tmp_path: Path, monke
     assert session.over
     assert {card.question: card.box for card in cards(Progress(tmp_path).events())} == {"z": 2, "loss": 2}
     assert standing(Progress(tmp_path).events(), ONE).last == "loss"
+
+
+def test_a_review_tells_each_lesson_s_numbers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it leaps over questions, and where it comes to another lesson."""
+    home = Progress(tmp_path)
+    for name, questions in ((ONE, ("z", "dw")), ("020-logistic-neuron", ("a", "dw"))):
+        for question in questions:
+            home.add(lesson=name, question=question, seed=1, verdict="wrong", typed="1")
+    later_by(monkeypatch, 1.1)
+    session = catalogue.review(home)
+    assert session
+    parts = [text_of(session.opening()), *(text_of(session.answer("n")) for _ in range(3))]
+    first, second = ("Here is one with two inputs.", "The neuron was meant to answer")
+    assert [first in part for part in parts] == [True, False, False, False]
+    assert [second in part for part in parts] == [False, True, False, False]
+    assert text_of(session.answer("b")).count("\n") > 5
+    for part in parts:
+        lines = [line for line in part.splitlines() if len(line) > 30]
+        assert len(lines) == len(set(lines))
+
+
+def test_a_command_of_a_lesson_may_have_numbers_in_it(copy: Path) -> None:
+    for file in ("en.md", "zh.md"):
+        change(copy / file, "step --only backward", "whatif W1[1,1]={{ W1[1,1] + 0.5 }}")
+    found = [fault.text for fault in check_lessons(str(copy), strict=True).faults]
+    assert all("stale translation" in text for text in found)
 
 
 def test_nothing_is_due_at_first(here: Run, tmp_path: Path) -> None:

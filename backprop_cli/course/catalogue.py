@@ -90,7 +90,6 @@ def review(progress: Progress) -> Player | None:
     for card in cards(progress.events()):
         if card.due <= now() and len(items) < AT_ONCE and (item := _item(card)):
             items.append(item)
-    items = [item._replace(before=(*item.given, *item.before)) for item in items]
     return Player(items, (), lambda event: progress.add(**event, review=True)) if items else None
 
 

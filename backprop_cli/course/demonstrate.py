@@ -41,7 +41,7 @@ ADDRESSES = {"step": 0, "why": 1, "whatif": 1, "check": 0, "train": 0}
 
 def demonstrated(line: str, variant: Variant) -> Iterator[Block]:
     """The command as one would type it, and what it shows. Raises UsageError."""
-    command, network, words, flags = read_command(variant.filled(line).replace("−", "-"))
+    command, network, words, flags = read_command(line, variant)
     run = variant.run(network)
     yield Prose(f"$ {spelled(command, words, flags, variant.networks[network], variant.seed)}")
     match command:
@@ -58,10 +58,10 @@ def demonstrated(line: str, variant: Variant) -> Iterator[Block]:
             yield from run.blocks(View(only="check"), worst_first(list(run.checks())))
 
 
-def read_command(line: str) -> tuple[str, str, list[str], dict[str, str]]:
-    """The command, the network's name, its words, and its options. Raises UsageError."""
+def read_command(line: str, variant: Variant) -> tuple[str, str, list[str], dict[str, str]]:
+    """The command, the network's name, its words, and its options, numbers put in. Raises UsageError."""
     try:
-        first, *rest = shlex.split(line)
+        first, *rest = shlex.split(variant.filled(line).replace("−", "-"))
     except ValueError:
         raise UsageError("cannot read the command {text!r}", text=line) from None
     command, _, network = first.partition(".")

@@ -72,7 +72,6 @@ class Player:
         self.asked = [Asked() for _ in items]
         self.over = False
         self.at = 0
-        self.resumed = bool(stands and stands.answers)
         self._variants: dict[tuple[str, int], Variant] = {}
         if stands:
             self._resume(stands)
@@ -121,17 +120,15 @@ class Player:
     def opening(self) -> Iterator[Block]:
         """What is shown first: the text up to the question."""
         if self.at < len(self.items):
-            yield from self._again() if self.resumed else self._text()
+            yield from self._text()
             yield from self._question()
         else:
             yield from self._end()
 
-    def _text(self) -> Iterator[Block]:
-        yield from shown(self.item.before, self.variant)
-
-    def _again(self) -> Iterator[Block]:
-        """What was given so far, with the numbers as they are now, and the text before the question."""
-        yield from shown((*self.item.given, *self.item.before), self.variant)
+    def _text(self, known: Sequence[Piece] = ()) -> Iterator[Block]:
+        """What was given so far, unless it is known, and the text before the question."""
+        given = [piece for piece in self.item.given if piece not in known]
+        yield from shown((*given, *self.item.before), self.variant)
 
     def _question(self) -> Iterator[Block]:
         yield Heading(tr("Question {number} of {count}", number=self.at + 1, count=len(self.items)), 2)
@@ -263,7 +260,7 @@ class Player:
     def _go_on(self) -> Iterator[Block]:
         self.at += 1
         if self.at < len(self.items):
-            yield from self._text() if self._same_lesson() else self._again()
+            yield from self._text(self._known(self.items[self.at - 1]))
             yield from self._question()
         elif left := [at for at in range(len(self.items)) if not self._finished(at)]:
             self.at = left[0]
@@ -272,9 +269,10 @@ class Player:
         else:
             yield from self._end()
 
-    def _same_lesson(self) -> bool:
-        """Whether this question is of the same lesson and numbers as the one before, so that they are known."""
-        return self.items[self.at - 1][:3] == self.item[:3]
+    def _known(self, before: Item) -> Sequence[Piece]:
+        """What the question before this one has shown of its lesson, if it is the same, with the same numbers."""
+        same = (before.lesson.key, before.seed) == (self.item.lesson.key, self.item.seed)
+        return (*before.given, *before.before) if same else ()
 
     def _previous(self, rest: str) -> Iterator[Block]:
         if not self.at:
@@ -285,7 +283,7 @@ class Player:
         yield from self._question()
 
     def _back(self, rest: str) -> Iterator[Block]:
-        yield from self._again()
+        yield from self._text()
         yield from self._question()
 
     def _new(self, rest: str) -> Iterator[Block]:

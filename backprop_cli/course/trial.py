@@ -45,7 +45,7 @@ def shows(lesson: Lesson) -> Found:
         for piece in text.pieces:
             if isinstance(piece, Run):
                 try:
-                    _, network, _, _ = read_command(piece.command)
+                    _, network, _, _ = read_command(piece.command, variant)
                     variant.run(network)
                 except UsageError as error:
                     yield f"{text.language}.md", str(error), False
