@@ -519,6 +519,7 @@ def test_progress_goes_out_and_in_and_away(tmp_path: Path, here: Run) -> None:
     assert here("progress", "reset", "--yes", env=other).returncode == 0
     assert len(backup.read_text().splitlines()) == 3
     assert here("progress", "import", "nothing.jsonl", env=other).returncode == 3
+    assert here("progress", "show", ONE, env=other).returncode == 2
 
 
 def test_notes_are_the_lesson_with_one_s_own_answers(tmp_path: Path, here: Run) -> None:

@@ -32,6 +32,8 @@ def progress(action: str, name: str, yes: bool, **options: Any) -> None:
     """
     output = bp.Output(**{key: options.pop(key) for key in OUTPUT_KEYS})
     kept = bp.Progress(bp.progress_home())
+    if action == "show" and name:
+        raise click.UsageError(tr("progress show takes no name; it shows every lesson"))
     if action == "show":
         if output.wants_json:
             output.document(lambda: bp.progress_document(kept))
