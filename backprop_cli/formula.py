@@ -13,7 +13,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, reduce
 from itertools import chain, product
 from typing import Any
 
@@ -31,8 +31,8 @@ Index = Mapping[str, Any]
 """Where on each axis we are (from 0); the value of `...` is a tuple."""
 
 
-def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Any, Any], float]:
-    return lambda p, q: float(test(p, q))
+def _compare(test: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda p, q: test(p, q) * 1.0
 
 
 def _mean(terms: Iterator[Any]) -> Any:
@@ -49,6 +49,15 @@ NUMBERS: Algebra = {
     "==": _compare(operator.eq), "sum": sum, "mean": _mean, "largest": max,
     "number": lambda number: number,
 }  # fmt: skip
+
+ARRAYS: Algebra = {
+    **NUMBERS,
+    "max": np.maximum, "min": np.minimum, "where": np.where, "largest": lambda terms: reduce(np.maximum, terms),
+    "erf": lambda p: np.frompyfunc(math.erf, 1, 1)(p).astype(float),
+    **{sign: _compare(test) for sign, test in ((">", np.greater), ("<", np.less), ("==", np.equal))},
+    **{sign: _compare(test) for sign, test in ((">=", np.greater_equal), ("<=", np.less_equal))},
+}  # fmt: skip
+"""The same for many entries at once: each axis is a grid of places."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,7 @@ class Formula:
         sizes: dict[str, Any] = {**given, **bounds, **self.counted}
         source: dict[str, str] = {}
         of = Entry(self.target.name.removeprefix("d"), self.target.axes)
-        for entry in (*self.reads, of):
+        for entry in (*self.reads, of, self.target):
             shape = shapes.get(entry.name)
             if shape is None:
                 continue
@@ -254,6 +263,19 @@ class Formula:
         dtype = float if algebra is NUMBERS else object
         return np.array(entries, dtype).reshape(self.shape(self.target, sizes))[()]
 
+    def everywhere(self, operands: Mapping[str, Any]) -> Any:
+        """The whole target again, every entry at once where each index is a letter. Raises ShapeError.
+
+        An array under the target's own name says what shape it has, where the right side leaves that open.
+        """
+        if self.counted or any(map(computed, self.reads)):
+            return self.evaluate(operands)
+        sizes = self.sizes(operands)
+        shape = self.shape(self.target, sizes)
+        index = self.index(grid(shape))
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(self.at(index, operands, ARRAYS, sizes), shape)
+
 
 def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every way to place the axes: {'o': 0, 'i': 0}, … `sizes` may also name the places on an axis."""
@@ -263,6 +285,12 @@ def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[
         return np.ndindex(*size) if axis == "..." else range(size) if isinstance(size, int) else size
 
     return (dict(zip(axes, place, strict=True)) for place in product(*map(places, axes)))
+
+
+@lru_cache(1000)
+def grid(shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Every place of an array: for each axis its places, laid along that axis."""
+    return tuple(np.ogrid[tuple(map(slice, shape))])
 
 
 def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]:

@@ -68,6 +68,7 @@ class Kernel:
     takes: tuple[str, ...] = ()
     held: Kernel | None = None
     mistakes: list[Mistake] = field(default_factory=list)
+    conventions: list[Mistake] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.formula}>"
@@ -148,6 +149,11 @@ class Kernel:
         """
         left = self.formula.text.partition("=")[0]
         self.mistakes.append(Mistake(code, Formula(f"{left}= {rule}"), text))
+
+    def convention(self, code: str, rule: str, text: str) -> None:
+        """Declare another rule that is right as well, such as the other slope at a kink, and what to say of it."""
+        left = self.formula.text.partition("=")[0]
+        self.conventions.append(Mistake(code, Formula(f"{left}= {rule}"), text))
 
 
 def parameters_of(body: Body) -> tuple[str, ...]:

@@ -1,51 +1,194 @@
-"""What typical mistakes would make of a number: each kernel declares its own, as one line of mathematics.
+"""What typical mistakes would make of a number, so that a mistake is known by its result.
 
-The rules are computed on the numbers of the tape, or on somebody's own, so that a mistake is known by its result.
+Those that concern one line of mathematics are declared beside it, as another line: `sigmoid_dz.mistake(…)`. Those that
+concern the order of steps read the wrong value of the tape, and are declared here, as another operand of the same
+kernel. All are computed on the numbers of the tape, or on somebody's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_cli.formula import NUMBERS
-from backprop_cli.kernel import Mistake
+from backprop_cli.errors import ShapeError
+from backprop_cli.formula import Formula
+from backprop_cli.kernel import Kernel
 from backprop_cli.trace import Step, Trace
 
+ADDED = ("paths_added", "parts_added")
+"""The kernels that add up what comes back through several uses of a value."""
 
-def mistakes_at(trace: Trace, ref: str, place: tuple[int, ...]) -> Iterator[tuple[Mistake, float]]:
+
+class Slip(NamedTuple):
+    """A mistake at one step: under which code it is known, what to say of it, and the kernel and operands it has."""
+
+    code: str
+    text: str
+    rule: Formula | Kernel
+    operands: Mapping[str, str]
+    right: bool = False
+
+    def value(self, tape: Mapping[str, Any]) -> Any:
+        """What comes of it, the whole array. Raises ShapeError where the rule does not fit the shapes."""
+        values = {name: tape[ref] for name, ref in self.operands.items()}
+        return self.rule.everywhere(values) if isinstance(self.rule, Formula) else self.rule.run(values)
+
+
+Reread = Callable[[Trace, Step], Iterator[dict[str, str]]]
+
+
+class Rewrite(NamedTuple):
+    """A mistake in the order of steps: which other values of the tape a step is given."""
+
+    code: str
+    text: str
+    operands: Reread
+
+
+REWRITES: list[Rewrite] = []
+
+
+def rewrite(code: str, text: str) -> Callable[[Reread], Reread]:
+    """Declare a mistake that reads other values of the tape: a generator of operands to be changed."""
+
+    def declare(reread: Reread) -> Reread:
+        REWRITES.append(Rewrite(code, text, reread))
+        return reread
+
+    return declare
+
+
+@rewrite("updated_first", "The weights had been updated already; δ comes back through the old ones.")
+def updated_first(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
+    """What comes back through a weight that has moved."""
+    if step.phase == "backward":
+        moved = {name: f"{ref}_new" for name, ref in step.operands.items() if f"{ref}_new" in trace}
+        if moved:
+            yield moved
+
+
+@rewrite("z_for_a", "z stands where a belongs; the activation comes first.")
+def z_for_a(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
+    """What came before the activation, in a layer or in the gradient of its weights."""
+    for name, ref in _fed(trace, step):
+        before = trace.producer(ref)
+        if before and before.phase == "forward" and before.kernel.target == "a":
+            yield {name: before.operands[before.kernel.parameters[0]]}
+
+
+@rewrite("wrong_layer_input", "That uses another layer's activation.")
+def wrong_layer_input(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
+    """The activation of some other layer, if it has as many numbers; of a gradient also the layer's own output."""
+    for name, ref in _fed(trace, step):
+        for other in trace.values:
+            if other != ref and re.fullmatch(r"x|a\d+", other) and (other == "x" or trace.producer(other)):
+                if step.phase == "backward" or _before(trace, other, step.ref):
+                    yield {name: other}
+
+
+@rewrite("wrong_layer_delta", "That uses the δ of another layer, or ∂L/∂a where δ belongs.")
+def wrong_layer_delta(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
+    """In the gradient of a parameter: another δ, or what comes before the activation's slope."""
+    if step.phase == "backward" and step.ref[1:] in trace and trace.producer(step.ref[1:]) is None:
+        for name, ref in step.operands.items():
+            if re.fullmatch(r"dz\d+", ref):
+                yield from ({name: other} for other in trace.values if other != ref and re.fullmatch(r"dz\d+", other))
+                before = trace.producer(ref)
+                yield from (
+                    {name: other} for other in (before.operands.values() if before else ()) if other[:2] == "da"
+                )
+
+
+def _fed(trace: Trace, step: Step) -> Iterator[tuple[str, str]]:
+    """What a layer with weights is fed, in the layer itself and in the gradients of its weights: operand and value."""
+    owner = step if step.phase == "forward" else _owner(trace, step)
+    if owner and owner.kernel.weights:
+        fed = owner.operands[owner.kernel.parameters[0]]
+        yield from ((name, ref) for name, ref in step.operands.items() if ref == fed)
+
+
+def _before(trace: Trace, one: str, other: str) -> bool:
+    """Whether a value is on the tape before another."""
+    order = list(trace.values)
+    return order.index(one) < order.index(other)
+
+
+def _owner(trace: Trace, step: Step) -> Step | None:
+    """The step that a gradient belongs to: dW1 belongs to that which made z1 of W1."""
+    source = step.ref[1:].partition("_")[0]
+    for other in trace.steps:
+        own = [name for name, kernel in other.kernel.gradients.items() if kernel is step.kernel]
+        if any(other.operands[name] == source for name in own):
+            return other
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Slips:
+    """All that can typically go wrong on a tape, step by step; found once, computed on any numbers."""
+
+    trace: Trace
+    _found: dict[str, list[Slip]] = field(default_factory=dict)
+
+    def at(self, ref: str) -> list[Slip]:
+        """What can go wrong in the step that makes `ref`; and other right ways to do it, such as a slope at a kink."""
+        if ref not in self._found:
+            step = self.trace.producer(ref)
+            self._found[ref] = list(self._of(step)) if step else []
+        return self._found[ref]
+
+    def made(self, ref: str, tape: Mapping[str, Any]) -> Iterator[tuple[Slip, Any]]:
+        """What each makes of `ref`, computed on `tape`: arrays of the shape it should have."""
+        shape = np.shape(self.trace[ref])
+        for slip in self.at(ref):
+            try:
+                with np.errstate(all="ignore"):
+                    value = np.asarray(slip.value(tape))
+            except ShapeError:
+                continue  # rows and columns can be mixed up only where there are as many of both
+            if value.shape == shape:
+                yield slip, value
+
+    def _of(self, step: Step) -> Iterator[Slip]:
+        around = _around(self.trace, step)
+        for found, right in ((step.kernel.conventions, True), (step.kernel.mistakes, False)):
+            for mistake in found:
+                if set(mistake.rule.operands) <= around.keys():
+                    names = (*mistake.rule.operands, mistake.rule.name)
+                    yield Slip(mistake.code, mistake.text, mistake.rule, {name: around[name] for name in names}, right)
+        for rewrite in REWRITES:
+            for changed in rewrite.operands(self.trace, step):
+                operands = {**step.operands, **changed}
+                if all(
+                    np.shape(self.trace[operands[name]]) == np.shape(self.trace[step.operands[name]])
+                    for name in changed
+                ):
+                    kernel = step.kernel.plain or step.kernel
+                    yield Slip(rewrite.code, rewrite.text, kernel, operands)
+
+
+def mistakes_at(trace: Trace, ref: str, place: tuple[int, ...]) -> Iterator[tuple[Slip, float]]:
     """The mistakes that are typical of a number, entry `place` (from 0) of `ref`, and what each would make of it."""
-    step = trace.producer(ref)
-    if step is None:
-        return
-    operands = {name: trace[source] for name, source in _around(trace, step).items()}
-    for mistake in step.kernel.mistakes:
-        if set(mistake.rule.operands) <= operands.keys():
-            found = _at(mistake, operands, place)
-            if np.isfinite(found):
-                yield mistake, found
-
-
-def _at(mistake: Mistake, operands: Mapping[str, Any], place: tuple[int, ...]) -> float:
-    rule = mistake.rule
-    sizes = rule.sizes({name: operands[name] for name in rule.operands})
-    with np.errstate(all="ignore"):
-        return float(rule.at(rule.index(place), operands, NUMBERS, sizes))
+    for slip, value in Slips(trace).made(ref, trace.values):
+        if np.isfinite(value[place]) and not slip.right:
+            yield slip, float(value[place])
 
 
 def _around(trace: Trace, step: Step) -> dict[str, str]:
     """The values that a rule may speak of, by its names for them, and their names on the tape.
 
-    Those that the step reads; of a gradient also those of the step it belongs to; and those read just before.
+    Those that the step reads; of a gradient also those of the step it belongs to, and `after`, which is what the next
+    step made of that one's result; and those read just before.
     """
-    found = dict(step.operands)
-    source = step.ref[1:]
-    for other in trace.steps:
-        own = [name for name, kernel in other.kernel.gradients.items() if kernel is step.kernel]
-        if any(other.operands[name] == source for name in own):
-            found = {**other.operands, other.kernel.target: other.ref, **found}
+    found = {**step.operands, step.kernel.target: step.ref}
+    if owner := _owner(trace, step):
+        found = {**owner.operands, owner.kernel.target: owner.ref, **found}
+        after = (other.ref for other in trace.steps if other.operands.get(other.kernel.parameters[0]) == owner.ref)
+        found = {**{"after": ref for ref in after}, **found}
     for ref in tuple(found.values()):
         before = trace.producer(ref)
         found = {**(before.operands if before else {}), **found}

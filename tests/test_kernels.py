@@ -120,6 +120,7 @@ def test_body_equals_formula(name: str) -> None:
     for seed in range(3):
         values = operands_for(kernel, seed)
         np.testing.assert_allclose(kernel.run(values), kernel.formula.evaluate(values), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(kernel.run(values), kernel.formula.everywhere(values), rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -128,6 +129,7 @@ def test_gradient_body_equals_its_formula(name: str) -> None:
     result = gradient.run(values)
     known = {operand: values[operand] for operand in gradient.operands}
     np.testing.assert_allclose(result, gradient.formula.evaluate(known), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(result, gradient.formula.everywhere(known), rtol=1e-12, atol=1e-15)
     assert np.shape(result) == np.shape(values[PAIRS[name][1]])
 
 
