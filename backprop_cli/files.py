@@ -47,22 +47,23 @@ def read_text(path: str) -> str:
 
 def read_json(path: str) -> Any:
     """A JSON document."""
-    return _json(read_text(path), path)
+    return parse_json(read_text(path), path)
 
 
 def read_table(path: str) -> dict[str, Any]:
     """A TOML or JSON file (by its ending; standard input may be either) whose top level has named values."""
     text = read_text(path)
     json_like = path.endswith(".json") or (path == "-" and text.lstrip().startswith("{"))
-    table = _json(text, path) if json_like else _toml(text, path)
+    table = parse_json(text, path) if json_like else _toml(text, path)
     if not isinstance(table, dict):
         raise InputError('{path}: expected named values such as net = "3-4-2" at the top level', path=path)
     return table
 
 
-def _json(text: str, path: str) -> Any:
+def parse_json(text: str, path: str, **readers: Any) -> Any:
+    """A JSON document from its text; `readers` say what becomes of a number, as in `parse_float=str`."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once, **readers)
     except _Twice as twice:
         raise InputError("{path}: {name} is given twice", path=path, name=twice) from None
     except json.JSONDecodeError as error:

@@ -53,7 +53,7 @@ NUMBERS: Algebra = {
 ARRAYS: Algebra = {
     **NUMBERS,
     "max": np.maximum, "min": np.minimum, "where": np.where, "largest": lambda terms: reduce(np.maximum, terms),
-    "erf": lambda p: np.frompyfunc(math.erf, 1, 1)(p).astype(float),
+    "erf": lambda p: np.asarray(np.frompyfunc(math.erf, 1, 1)(p), float),
     **{sign: _compare(test) for sign, test in ((">", np.greater), ("<", np.less), ("==", np.equal))},
     **{sign: _compare(test) for sign, test in ((">=", np.greater_equal), ("<=", np.less_equal))},
 }  # fmt: skip
@@ -263,16 +263,31 @@ class Formula:
         dtype = float if algebra is NUMBERS else object
         return np.array(entries, dtype).reshape(self.shape(self.target, sizes))[()]
 
+    def at_places(self, operands: Mapping[str, Any], places: Iterable[Any] | None) -> Any:
+        """The target with only these entries computed, one by one; the others are NaN. Without `places`, all are."""
+        if places is None:
+            return self.evaluate(operands)
+        sizes = self.sizes(operands)
+        found = np.full(self.shape(self.target, sizes), np.nan)
+        with np.errstate(all="ignore"):
+            for place in map(tuple, places):
+                found[place] = self.at(self.index(place), operands, NUMBERS, sizes)
+        return found
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether each index is a letter, so that all entries can be computed at once."""
+        return not self.counted and not any(map(computed, self.reads))
+
     def everywhere(self, operands: Mapping[str, Any]) -> Any:
         """The whole target again, every entry at once where each index is a letter. Raises ShapeError.
 
         An array under the target's own name says what shape it has, where the right side leaves that open.
         """
-        if self.counted or any(map(computed, self.reads)):
+        if not self.plain:
             return self.evaluate(operands)
-        sizes = self.sizes(operands)
-        shape = self.shape(self.target, sizes)
-        index = self.index(grid(shape))
+        shapes = tuple((name, np.shape(value)) for name, value in operands.items())
+        shape, index, sizes = _laid_out(self, shapes, tuple((name, float(operands[name])) for name in self.indexed))
         with np.errstate(all="ignore"):
             return np.broadcast_to(self.at(index, operands, ARRAYS, sizes), shape)
 
@@ -287,10 +302,14 @@ def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[
     return (dict(zip(axes, place, strict=True)) for place in product(*map(places, axes)))
 
 
-@lru_cache(1000)
-def grid(shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """Every place of an array: for each axis its places, laid along that axis."""
-    return tuple(np.ogrid[tuple(map(slice, shape))])
+@lru_cache(4096)
+def _laid_out(
+    formula: Formula, shapes: tuple[tuple[str, tuple[int, ...]], ...], given: tuple[tuple[str, float], ...]
+) -> tuple[tuple[int, ...], dict[str, Any], dict[str, Any]]:
+    """The shape of a formula's target, every place of it (each axis laid along itself), and the size of every axis."""
+    sizes = formula.bind(dict(shapes), **dict(given))
+    shape = formula.shape(formula.target, sizes)
+    return shape, formula.index(tuple(np.ogrid[tuple(map(slice, shape))])), sizes
 
 
 def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]:

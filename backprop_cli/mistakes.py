@@ -17,8 +17,11 @@ import numpy as np
 from backprop_cli.errors import ShapeError
 from backprop_cli.formula import Formula
 from backprop_cli.kernel import Kernel
+from backprop_cli.language import later
 from backprop_cli.trace import Step, Trace
 
+MOST_PLACES = 100
+"""So many entries are computed one by one, where they must be."""
 ADDED = ("paths_added", "parts_added")
 """The kernels that add up what comes back through several uses of a value."""
 
@@ -32,10 +35,18 @@ class Slip(NamedTuple):
     operands: Mapping[str, str]
     right: bool = False
 
-    def value(self, tape: Mapping[str, Any]) -> Any:
-        """What comes of it, the whole array. Raises ShapeError where the rule does not fit the shapes."""
+    def value(self, tape: Mapping[str, Any], where: Any = None) -> Any:
+        """What comes of it, the whole array. Raises ShapeError where the rule does not fit the shapes.
+
+        Of a rule that must be computed entry by entry, such as a convolution's, only the first `where` are: the others
+        are NaN.
+        """
         values = {name: tape[ref] for name, ref in self.operands.items()}
-        return self.rule.everywhere(values) if isinstance(self.rule, Formula) else self.rule.run(values)
+        if not isinstance(self.rule, Formula):
+            return self.rule.run(values)
+        if self.rule.plain:
+            return self.rule.everywhere(values)
+        return self.rule.at_places(values, None if where is None else np.argwhere(where)[:MOST_PLACES])
 
 
 Reread = Callable[[Trace, Step], Iterator[dict[str, str]]]
@@ -85,9 +96,9 @@ def wrong_layer_input(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
     """The activation of some other layer, if it has as many numbers; of a gradient also the layer's own output."""
     for name, ref in _fed(trace, step):
         for other in trace.values:
-            if other != ref and re.fullmatch(r"x|a\d+", other) and (other == "x" or trace.producer(other)):
-                if step.phase == "backward" or _before(trace, other, step.ref):
-                    yield {name: other}
+            known = step.phase == "backward" or _before(trace, other, step.ref)
+            if known and other != ref and re.fullmatch(r"x|a\d+", other) and (other == "x" or trace.producer(other)):
+                yield {name: other}
 
 
 @rewrite("wrong_layer_delta", "That uses the δ of another layer, or ∂L/∂a where δ belongs.")
@@ -101,6 +112,41 @@ def wrong_layer_delta(trace: Trace, step: Step) -> Iterator[dict[str, str]]:
                 yield from (
                     {name: other} for other in (before.operands.values() if before else ()) if other[:2] == "da"
                 )
+
+
+NEXT = ("recurrent_path_forgotten", later("The way through the next time step is missing."))
+COST = ("penalty_path_forgotten", later("What the penalty on large weights hands back is missing."))
+WAYS = {
+    "mean": ("mean_path_forgotten", later("The way through the mean is missing: every number moves it.")),
+    "variance": ("variance_path_forgotten", later("The way through the variance is missing: every number moves it.")),
+    "residual": (
+        "skip_path_forgotten",
+        later("The way past the layers is missing; there the gradient stays as it is."),
+    ),
+    **dict.fromkeys(("heard", "recall", "gru_memory", "lstm_cell"), NEXT),
+    **dict.fromkeys(("penalty", "penalty_each"), COST),
+}
+"""What a forgotten way is called, by how the name of the kernel on that way ends."""
+ANY_WAY = ("one_path_forgotten", later("This value is used several times; what comes back on one way is missing."))
+ONE_WAY = ("one_path_only", later("That is what comes back on one way alone; all ways add up."))
+
+
+def _ways(trace: Trace, step: Step) -> Iterator[Slip]:
+    """Of a value that is used several times: what comes back without one of its uses, or from one of them alone."""
+    if step.kernel.name in ADDED:
+        for name, ref in step.operands.items():
+            others = {other: part for other, part in step.operands.items() if other != name}
+            rule = Formula(f"d[...] = {' + '.join(f'{other}[...]' for other in others)}")
+            yield Slip(*_forgotten(trace, ref), rule, others)
+            if len(others) > 1:
+                yield Slip(*ONE_WAY, Formula(f"d[...] = {name}[...]"), {name: ref})
+
+
+def _forgotten(trace: Trace, ref: str) -> tuple[str, str]:
+    """How it is called to leave out the part of a gradient that is `ref`."""
+    part = trace.producer(ref)
+    user = _owner(trace, part) if part else None
+    return next((way for end, way in WAYS.items() if user and user.kernel.name.endswith(end)), ANY_WAY)
 
 
 def _fed(trace: Trace, step: Step) -> Iterator[tuple[str, str]]:
@@ -141,13 +187,13 @@ class Slips:
             self._found[ref] = list(self._of(step)) if step else []
         return self._found[ref]
 
-    def made(self, ref: str, tape: Mapping[str, Any]) -> Iterator[tuple[Slip, Any]]:
-        """What each makes of `ref`, computed on `tape`: arrays of the shape it should have."""
+    def made(self, ref: str, tape: Mapping[str, Any], where: Any = None) -> Iterator[tuple[Slip, Any]]:
+        """What each makes of `ref`, computed on `tape`: arrays of the shape it should have. See `Slip.value`."""
         shape = np.shape(self.trace[ref])
         for slip in self.at(ref):
             try:
                 with np.errstate(all="ignore"):
-                    value = np.asarray(slip.value(tape))
+                    value = np.asarray(slip.value(tape, where))
             except ShapeError:
                 continue  # rows and columns can be mixed up only where there are as many of both
             if value.shape == shape:
@@ -160,6 +206,7 @@ class Slips:
                 if set(mistake.rule.operands) <= around.keys():
                     names = (*mistake.rule.operands, mistake.rule.name)
                     yield Slip(mistake.code, mistake.text, mistake.rule, {name: around[name] for name in names}, right)
+        yield from _ways(self.trace, step)
         for rewrite in REWRITES:
             for changed in rewrite.operands(self.trace, step):
                 operands = {**step.operands, **changed}
@@ -187,8 +234,8 @@ def _around(trace: Trace, step: Step) -> dict[str, str]:
     found = {**step.operands, step.kernel.target: step.ref}
     if owner := _owner(trace, step):
         found = {**owner.operands, owner.kernel.target: owner.ref, **found}
-        after = (other.ref for other in trace.steps if other.operands.get(other.kernel.parameters[0]) == owner.ref)
-        found = {**{"after": ref for ref in after}, **found}
+        after = [other.ref for other in trace.steps if other.operands.get(other.kernel.parameters[0]) == owner.ref]
+        found = {**({"after": after[0]} if after else {}), **found}
     for ref in tuple(found.values()):
         before = trace.producer(ref)
         found = {**(before.operands if before else {}), **found}

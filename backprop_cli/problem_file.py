@@ -17,9 +17,9 @@ KEYS: dict[str, tuple[type, ...]] = {
     "net": (str,), "activation": (str, list), "bias": (bool,), "loss": (str,), "reduction": (str,), "l2": (int, float),
     "optimizer": (str,), "lr": (int, float), "frozen": (list,), "x": (), "y": (), "params": (dict, str),
     "seed": (int,), "init": (str,), "dtype": (str,), "tiny": (bool,), "eval": (bool,),
-    "prune": (int, float), "quantize": (int,),
+    "prune": (int, float), "quantize": (int,), "sheet": (dict,),
 }  # fmt: skip
-"""Every key, and the types its value may have; x and y are looked at later."""
+"""Every key, and the types its value may have; x and y are looked at later. `sheet` is for those who grade."""
 
 NAMES: dict[tuple[type, ...], str] = {
     (str,): later("text"),

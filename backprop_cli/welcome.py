@@ -13,6 +13,8 @@ COMMANDS = {
     "lesson": "Learn it, a lesson at a time, with questions.",
     "review": "What was learnt, asked again when it is due.",
     "progress": "What was answered so far: show, export, import, reset.",
+    "exercise": "Make worksheets whose numbers tell mistakes apart.",
+    "grade": "Mark a student's numbers, as a good teacher does.",
     "doctor": "Report on this installation and this terminal.",
     "help": "Help on commands, networks, layers, training, lessons and more.",
 }

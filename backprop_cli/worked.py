@@ -72,12 +72,12 @@ BOTH: Algebra = {
 
 def with_numbers(notation: Notation, step: Step, index: tuple[int, ...], digits: int) -> str:
     """The right side of one entry with numbers in the place of names: `0.15·0.05 + 0.2·0.1 + 0.35`."""
-    return _right_side(notation, step, index, lambda ref, place: number(notation.trace.entry(ref, place), digits))
+    return right_side(notation, step, index, lambda ref, place: number(notation.trace.entry(ref, place), digits))
 
 
 def with_symbols(notation: Notation, step: Step, index: tuple[int, ...]) -> str:
     """The right side of one entry with each operand by its name: `W₁[1,1]·x[1] + W₁[1,2]·x[2] + b₁[1]`."""
-    return _right_side(notation, step, index, lambda ref, place: Term(notation.entry(ref, place)))
+    return right_side(notation, step, index, lambda ref, place: Term(notation.entry(ref, place)))
 
 
 def result(notation: Notation, step: Step, index: tuple[int, ...], digits: int) -> str:
@@ -85,9 +85,11 @@ def result(notation: Notation, step: Step, index: tuple[int, ...], digits: int) 
     return number(notation.trace.entry(step.ref, index), digits).text
 
 
-def _right_side(
+def right_side(
     notation: Notation, step: Step, index: tuple[int, ...], write: Callable[[str, tuple[int, ...]], Term]
 ) -> str:
+    """The right side of one entry, each operand's entry as `write` has it."""
+
     def leaf(ref: str, place: tuple[int, ...]) -> Worked:
         return Worked(notation.trace.entry(ref, place), ONE if ref in notation.ones else write(ref, place))
 

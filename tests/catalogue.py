@@ -129,7 +129,7 @@ def kernel_texts() -> Iterator[str]:
             seen.add(id(kernel))
             yield kernel.doc
             yield from (remark.text for remark in kernel.remarks)
-            yield from (mistake.text for mistake in kernel.mistakes)
+            yield from (mistake.text for mistake in (*kernel.mistakes, *kernel.conventions))
             todo += [found for found in (*kernel.gradients.values(), kernel.plain, kernel.inner) if found]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 
+HALF_A_PRODUCT = "The activation is a product with z as one factor, so its slope has two terms; the second is missing."
 LARGEST = 709.0
 """The exponential of more overflows, and that of a complex number would be no number; 1/(1 + it) is 1e-308 here."""
 
@@ -51,6 +52,14 @@ sigmoid_dz_from_z.mistake(
     "wrong_fprime", "da[...] * (1 - a[...]**2)", "1 − a² is the slope of tanh; here it is a(1 − a)."
 )
 sigmoid_dz_from_z.mistake(
+    "wrong_fprime", "da[...] * a[...] * (1 + a[...])", "The slope is a(1 − a): there is a minus in it."
+)
+sigmoid_dz_from_z.mistake(
+    "wrong_fprime",
+    "da[...] * (1 - z[...]**2)",
+    "That is the slope of tanh, with z where a belongs; here it is a(1 − a).",
+)
+sigmoid_dz_from_z.mistake(
     "z_in_sigma_prime", "da[...] * z[...] * (1 - z[...])", "The slope a(1 − a) has z where a belongs."
 )
 sigmoid_dz_from_z.mistake(
@@ -81,7 +90,16 @@ def tanh_dz_from_z(da: Any, z: Any) -> Any:
 
 tanh.gradients["z"] = tanh_dz_from_z
 tanh.mistake("no_activation", "z[...]", "That is z itself; tanh is missing.")
+tanh.mistake("double_activation", "tanh(tanh(z[...]))", "tanh was taken twice.")
 tanh_dz_from_z.mistake("no_sigma_prime", "da[...]", "The slope of tanh, 1 − a², is missing as a factor.")
+tanh_dz_from_z.mistake("f_for_fprime", "da[...] * a[...]", "That has a as a factor, not the slope 1 − a².")
+tanh_dz_from_z.mistake("wrong_fprime", "da[...] * (1 - a[...])", "The slope of tanh is 1 − a²: the square is missing.")
+tanh_dz_from_z.mistake("wrong_fprime", "da[...] * (1 + a[...]**2)", "The slope is 1 − a²: there is a minus in it.")
+tanh_dz_from_z.mistake(
+    "sigma_prime_of_a",
+    "da[...] * (1 - tanh(a[...])**2)",
+    "The slope was taken at a; it belongs at z, where it is 1 − a².",
+)
 tanh_dz_from_z.mistake(
     "wrong_fprime", "da[...] * a[...] * (1 - a[...])", "a(1 − a) is the slope of the sigmoid; here it is 1 − a²."
 )
@@ -103,6 +121,15 @@ def relu_dz(da: Any, z: Any) -> Any:
 relu.mistake("no_activation", "z[...]", "That is z itself; ReLU lets nothing negative through.")
 relu_dz.mistake("no_sigma_prime", "da[...]", "This unit is off: its slope is 0, and so nothing passes.")
 relu_dz.mistake("relu_times_z", "da[...] * max(z[...], 0)", "The slope of ReLU is 1 or 0, not z.")
+relu_dz.mistake(
+    "relu_sign", "da[...] * ((z[...] > 0) - (z[...] < 0))", "The slope of ReLU is 0 below 0; that has −1 there."
+)
+relu_dz.mistake(
+    "relu_mask_on_delta", "max(da[...], 0)", "What passes is up to the sign of z, not to that of the gradient."
+)
+relu_dz.convention(
+    "relu_at_zero", "da[...] * (z[...] >= 0)", "z sits on the kink of ReLU, where the slope 1 is right, too."
+)
 relu.remark("z[...] < 0", "{z} is negative, so ReLU outputs 0: this unit is off and passes no gradient back.")
 relu.remark(
     "(z[...] >= 0) * (z[...] <= 0)", "{z} sits on the kink of ReLU: slope 0 to the left, 1 to the right; 0 is used."
@@ -120,6 +147,15 @@ def leaky_relu_dz(da: Any, z: Any, alpha: float) -> Any:
     return da * np.where(z > 0, 1, alpha).astype(z.dtype)
 
 
+leaky_relu.mistake("relu_for_leaky", "max(z[...], 0)", "That is a plain ReLU; this one lets α·z through below 0.")
+leaky_relu_dz.mistake(
+    "wrong_fprime", "da[...] * (z[...] > 0)", "That is the slope of a plain ReLU; here it is α below 0."
+)
+leaky_relu_dz.convention(
+    "relu_at_zero",
+    "da[...] * where(z[...] >= 0, 1, alpha)",
+    "z sits on the kink of ReLU, where the slope 1 is right, too.",
+)
 leaky_relu.remark("z[...] < 0", "{z} is negative: only the small slope α lets any gradient through.")
 
 
@@ -134,6 +170,11 @@ def elu_dz(da: Any, z: Any, alpha: float) -> Any:
     return da * np.where(z > 0, 1, alpha * np.exp(np.minimum(z, 0)))
 
 
+elu_dz.mistake(
+    "wrong_fprime", "da[...] * where(z[...] > 0, 1, a[...])", "Below 0 that has a as the slope; it is a + α there."
+)
+
+
 @kernel("a[...] = z[...] * (1 + erf(z[...] / sqrt(2))) / 2")
 def gelu(z: Any) -> Any:
     """z times the probability that a standard normal number is below z. (Hendrycks & Gimpel 2016, the exact form)"""
@@ -143,6 +184,9 @@ def gelu(z: Any) -> Any:
 @gelu.gradient("dz[...] = da[...] * ((1 + erf(z[...] / sqrt(2))) / 2 + z[...] * exp(-z[...]**2 / 2) / sqrt(2 * pi))")
 def gelu_dz(da: Any, z: Any) -> Any:
     return da * (_below(z) + z * np.exp(-z * z / 2) / sqrt(2 * pi))
+
+
+gelu_dz.mistake("wrong_fprime", "da[...] * (1 + erf(z[...] / sqrt(2))) / 2", HALF_A_PRODUCT)
 
 
 @kernel("a[...] = z[...] / (1 + exp(-z[...]))")
@@ -157,6 +201,9 @@ def silu_dz(da: Any, z: Any) -> Any:
     return da * s * (1 + z * (1 - s))
 
 
+silu_dz.mistake("wrong_fprime", "da[...] / (1 + exp(-z[...]))", HALF_A_PRODUCT)
+
+
 @kernel("a[...] = log(1 + exp(z[...]))")
 def softplus(z: Any) -> Any:
     """A ReLU with its corner rounded off; its slope is the sigmoid."""
@@ -166,6 +213,20 @@ def softplus(z: Any) -> Any:
 @softplus.gradient("dz[...] = da[...] / (1 + exp(-z[...]))")
 def softplus_dz(da: Any, z: Any) -> Any:
     return da * sigmoid.body(z)
+
+
+softplus.mistake("relu_for_softplus", "max(z[...], 0)", "That is a ReLU; softplus rounds its corner off.")
+softplus_dz.mistake(
+    "wrong_fprime",
+    "da[...] / (1 + exp(-z[...])) * (1 - 1 / (1 + exp(-z[...])))",
+    "That is the slope of the sigmoid; here the slope is the sigmoid itself.",
+)
+
+for _bent in (leaky_relu, elu, gelu, silu, softplus):
+    _bent.mistake("no_activation", "z[...]", "That is z itself; the activation is missing.")
+    _slope = _bent.gradients["z"]
+    _slope.mistake("no_sigma_prime", "da[...]", "The slope of the activation is missing as a factor.")
+    _slope.mistake("f_for_fprime", "da[...] * a[...]", "That has a as a factor, not the slope of the activation.")
 
 
 def _exp(z: Any) -> Any:

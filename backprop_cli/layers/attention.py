@@ -16,6 +16,9 @@ from backprop_cli.layers.dense import dense_each
 from backprop_cli.layers.layer import Site, steps
 from backprop_cli.layers.softmax import softmax
 
+NO_SCALE = "The factor 1/√d is missing; d is the width of a head."
+ROW = "Rows and columns are exchanged: the row of a place says what it takes from the others."
+COLUMN = "Rows and columns are exchanged: what comes back to a place comes through its column."
 Heads = Annotated[int, Range(1)]
 Flag = Annotated[int, Range(0, 2)]
 
@@ -26,14 +29,34 @@ def scores(q: Any, k: Any, heads: int, width: int) -> Any:
     return _apart(q, width) @ _apart(k, width).mT / width**0.5
 
 
+scores.mistake(
+    "no_scale",
+    "sum[e:width](q[n,t,h*width+e] * k[n,u,h*width+e])",
+    NO_SCALE,
+)
+scores.mistake(
+    "no_root",
+    "sum[e:width](q[n,t,h*width+e] * k[n,u,h*width+e]) / width",
+    "The root is missing: the score is divided by √d.",
+)
+
+
 @scores.gradient("dq[n,t,o] = sum[u](dscore[n,o//width,t,u] * k[n,u,o]) / sqrt(width)")
 def scores_dq(dscore: Any, k: Any, width: int) -> Any:
     return _together(dscore @ _apart(k, width)) / width**0.5
 
 
+scores_dq.mistake("no_scale", "sum[u](dscore[n,o//width,t,u] * k[n,u,o])", NO_SCALE)
+scores_dq.mistake("not_transposed", "sum[u](dscore[n,o//width,u,t] * k[n,u,o]) / sqrt(width)", ROW)
+
+
 @scores.gradient("dk[n,u,o] = sum[t](dscore[n,o//width,t,u] * q[n,t,o]) / sqrt(width)")
 def scores_dk(dscore: Any, q: Any, width: int) -> Any:
     return _together(dscore.mT @ _apart(q, width)) / width**0.5
+
+
+scores_dk.mistake("no_scale", "sum[t](dscore[n,o//width,t,u] * q[n,t,o])", NO_SCALE)
+scores_dk.mistake("not_transposed", "sum[t](dscore[n,o//width,u,t] * q[n,t,o]) / sqrt(width)", COLUMN)
 
 
 @kernel("w[n,h,t,u] = (at[u] <= at[t]) * exp(score[n,h,t,u]) / sum[j]((at[j] <= at[t]) * exp(score[n,h,t,j]))")
@@ -43,9 +66,29 @@ def causal_softmax(score: Any) -> Any:
     return softmax.body(np.where(seen, score, -np.inf))
 
 
+causal_softmax.mistake(
+    "no_mask",
+    "exp(score[n,h,t,u]) / sum[j](exp(score[n,h,t,j]))",
+    "That looks ahead; what comes after a place gets the weight 0.",
+)
+causal_softmax.mistake(
+    "not_renormalised",
+    "(at[u] <= at[t]) * exp(score[n,h,t,u]) / sum[j](exp(score[n,h,t,j]))",
+    "What comes after is left out only above the line: the weights that remain must add up to 1.",
+)
+
+
 @causal_softmax.gradient("dscore[n,h,t,u] = w[n,h,t,u] * (dw[n,h,t,u] - sum[j](dw[n,h,t,j] * w[n,h,t,j]))")
 def causal_softmax_dscore(dw: Any, w: Any) -> Any:
     return w * (dw - (dw * w).sum(-1, keepdims=True))
+
+
+causal_softmax_dscore.mistake("no_sigma_prime", "dw[n,h,t,u]", "The slopes of the softmax are missing.")
+causal_softmax_dscore.mistake(
+    "sigmoid_for_softmax",
+    "dw[n,h,t,u] * w[n,h,t,u] * (1 - w[n,h,t,u])",
+    "Each score moves all weights of its row: the other paths are missing.",
+)
 
 
 @kernel("c[n,t,o] = sum[u](w[n,o//width,t,u] * v[n,u,o])")
@@ -54,14 +97,27 @@ def context(w: Any, v: Any, width: int) -> Any:
     return _together(w @ _apart(v, width))
 
 
+context.mistake("not_transposed", "sum[u](w[n,o//width,u,t] * v[n,u,o])", ROW)
+
+
 @context.gradient("dw[n,h,t,u] = sum[e:width](dc[n,t,h*width+e] * v[n,u,h*width+e])")
 def context_dw(dc: Any, v: Any, w: Any, width: int) -> Any:
     return _apart(dc, width) @ _apart(v, width).mT
 
 
+context_dw.mistake(
+    "not_transposed",
+    "sum[e:width](dc[n,u,h*width+e] * v[n,t,h*width+e])",
+    "Rows and columns are exchanged: the row says who asks, the column whose value it is.",
+)
+
+
 @context.gradient("dv[n,u,o] = sum[t](w[n,o//width,t,u] * dc[n,t,o])")
 def context_dv(dc: Any, w: Any, width: int) -> Any:
     return _together(w.mT @ _apart(dc, width))
+
+
+context_dv.mistake("not_transposed", "sum[t](w[n,o//width,u,t] * dc[n,t,o])", COLUMN)
 
 
 @steps("attention")

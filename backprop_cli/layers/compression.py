@@ -85,6 +85,14 @@ def quantized_each_dW(dq: Any) -> Any:
     return dq
 
 
+PRUNED = "This weight is pruned: it counts as 0."
+NOTHING = "This weight is pruned: no gradient comes back to it."
+pruned.mistake("no_mask", "W[o,i]", PRUNED)
+pruned_each.mistake("no_mask", "W[o,k,u,v]", PRUNED)
+pruned_dW.mistake("no_mask", "dp[o,i]", NOTHING)
+pruned_each_dW.mistake("no_mask", "dp[o,k,u,v]", NOTHING)
+quantized.mistake("not_rounded", "W[o,i]", "That is the weight itself; here it is rounded to the grid.")
+quantized_each.mistake("not_rounded", "W[o,k,u,v]", "That is the weight itself; here it is rounded to the grid.")
 pruned.remark("mask[o,i] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
 pruned_each.remark("mask[o,k,u,v] == 0", "{W} is pruned: it counts as 0, and no gradient comes back to it.")
 ROUNDED = "{W} is rounded to a grid; the gradient goes straight through."

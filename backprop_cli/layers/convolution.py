@@ -17,6 +17,7 @@ from backprop_cli.layers.layer import layer
 
 Stride = Annotated[int, Range(1)]
 Pad = Annotated[int, Range(0)]
+ONE_PLACE = "That is the first place alone; the window looks at all places, and all add up."
 CACHE = 2**19
 """So many numbers are worked on at a time."""
 
@@ -33,6 +34,25 @@ def conv2d(a: Any, W: Any, b: Any, stride: Stride = 1, pad: Pad = 0) -> Any:
     return _channels_second(z.reshape(*seen.shape[:-3], -1))
 
 
+conv2d.mistake("no_bias", "sum[k,u,v](W[o,k,u,v] * a[n,k,stride*r+u-pad,stride*s+v-pad])", "The bias is missing.")
+conv2d.mistake(
+    "stride_forgotten",
+    "sum[k,u,v](W[o,k,u,v] * a[n,k,r+u-pad,s+v-pad]) + b[o]",
+    "The window moves on by the stride, not by 1.",
+)
+conv2d.mistake(
+    "padding_forgotten",
+    "sum[k,u,v](W[o,k,u,v] * a[n,k,stride*r+u,stride*s+v]) + b[o]",
+    "The first window begins in the padding, not at the first number of the image.",
+)
+conv2d.mistake(
+    "kernel_flipped",
+    "sum[k,u,v,i,j](W[o,k,u,v] * a[n,k,i,j] * (at[i] == stride * at[r] - pad + size[u] - 1 - at[u])"
+    " * (at[j] == stride * at[s] - pad + size[v] - 1 - at[v])) + b[o]",
+    "The window was turned around first; here it is laid on the image as it is.",
+)
+
+
 @conv2d.gradient("dW[o,k,u,v] = sum[n,r,s](dz[n,o,r,s] * a[n,k,stride*r+u-pad,stride*s+v-pad])")
 def conv2d_dW(dz: Any, a: Any, W: Any, stride: int, pad: int) -> Any:
     out, channels, rows, columns = W.shape
@@ -43,9 +63,38 @@ def conv2d_dW(dz: Any, a: Any, W: Any, stride: int, pad: int) -> Any:
     return gradient.reshape(out, rows, columns, channels).transpose(0, 3, 1, 2)
 
 
+conv2d_dW.mistake(
+    "delta_only", "sum[n,r,s](dz[n,o,r,s])", "That is δ alone; what each weight saw is missing as a factor."
+)
+conv2d_dW.mistake(
+    "first_sample_only",
+    "sum[n,r,s](dz[n,o,r,s] * a[n,k,stride*r+u-pad,stride*s+v-pad] * (at[n] == 0))",
+    "That is the first sample alone; all samples add up.",
+)
+conv2d_dW.mistake(
+    "one_place_only",
+    "sum[n,r,s](dz[n,o,r,s] * a[n,k,stride*r+u-pad,stride*s+v-pad] * (at[r] + at[s] == 0))",
+    ONE_PLACE,
+)
+conv2d_dW.mistake(
+    "stride_forgotten",
+    "sum[n,r,s](dz[n,o,r,s] * a[n,k,r+u-pad,s+v-pad])",
+    "The window moves on by the stride, not by 1.",
+)
+
+
 @conv2d.gradient("db[o] = sum[n,r,s](dz[n,o,r,s])")
 def conv2d_db(dz: Any) -> Any:
     return dz.sum((-2, -1)).sum(-2)
+
+
+conv2d_db.mistake("db_not_summed", "sum[n,r,s](dz[n,o,r,s] * (at[r] + at[s] == 0))", ONE_PLACE)
+conv2d_db.mistake(
+    "db_mean", "mean[n,r,s](dz[n,o,r,s])", "The δ are summed here, over samples and places; that is their mean."
+)
+conv2d_db.mistake(
+    "no_bias", "0 * sum[n,r,s](dz[n,o,r,s])", "The bias moves the output too: its gradient is the sum of δ, not 0."
+)
 
 
 @conv2d.gradient("da[n,k,i,j] = sum[o,r,s](dz[n,o,r,s] * W[o,k,i-stride*r+pad,j-stride*s+pad])")
@@ -60,6 +109,24 @@ def conv2d_da(dz: Any, W: Any, a: Any, stride: int, pad: int) -> Any:
         part = (flowing.reshape(-1, out) @ weights[u, v]).reshape(*flowing.shape[:-1], -1)
         da[..., u : u + stride * rows : stride, v : v + stride * columns : stride, :] += part
     return _channels_second(da[..., pad : height - pad, pad : width - pad, :])
+
+
+conv2d_da.mistake(
+    "kernel_not_flipped",
+    "sum[o,r,s,u,v](dz[n,o,r,s] * W[o,k,u,v] * (at[u] == size[u] - 1 - at[i] + stride * at[r] - pad)"
+    " * (at[v] == size[v] - 1 - at[j] + stride * at[s] - pad))",
+    "The way back takes the window turned around: the first weight meets the δ of the last place that saw this number.",
+)
+conv2d_da.mistake(
+    "abs_weights",
+    "sum[o,r,s](dz[n,o,r,s] * abs(W[o,k,i-stride*r+pad,j-stride*s+pad]))",
+    "The weights' signs are lost.",
+)
+conv2d_da.mistake(
+    "one_path_only",
+    "sum[o,r,s](dz[n,o,r,s] * W[o,k,i-stride*r+pad,j-stride*s+pad] * (at[o] == 0))",
+    "That is the path through the first output alone; all paths add up.",
+)
 
 
 def _few_channels(a: Any, W: Any, stride: int, pad: int) -> bool:

@@ -2,8 +2,15 @@
 
 from typing import Any
 
-from backprop_cli.kernel import kernel
+from backprop_cli.kernel import Kernel, kernel
 from backprop_cli.layers.layer import layer
+
+TURNED = "Rows and columns of W are exchanged: the weights of an output stand in its row."
+TURNED_BACK = "Rows and columns of W are exchanged: what comes back to an input comes through its column."
+TURNED_OUTER = "Rows and columns are exchanged: the row says which δ, the column which input."
+FACTOR = "What the layer gives stands there as a factor; the slope is in δ already."
+LAST = "That is the last place alone; the same weights are used at every one, and all add up."
+FIRST = "That is the first sample alone; all samples add up."
 
 
 @layer("dense", sizes="o")
@@ -13,16 +20,9 @@ def dense(a: Any, W: Any, b: Any) -> Any:
     return a.dot(W.T) + b
 
 
-dense.mistake("no_bias", "sum[i](W[o,i] * a[n,i])", "The bias is missing.")
-
-
 @dense.gradient("dW[o,i] = sum[n](dz[n,o] * a[n,i])")
 def dW(dz: Any, a: Any) -> Any:
     return dz.mT @ a
-
-
-dW.mistake("delta_only", "sum[n](dz[n,o])", "That is δ alone; what came in through this weight is missing as a factor.")
-dW.mistake("input_only", "sum[n](a[n,i])", "That is the input alone; δ is missing as a factor.")
 
 
 @dense.gradient("db[o] = sum[n](dz[n,o])")
@@ -30,17 +30,11 @@ def db(dz: Any) -> Any:
     return dz.sum(-2)
 
 
-db.mistake("db_mean", "mean[n](dz[n,o])", "The samples' δ are summed here, not averaged: the mean is in L already.")
-
-
 @dense.gradient("da[n,i] = sum[o](dz[n,o] * W[o,i])")
 def da(dz: Any, W: Any) -> Any:
     return dz.dot(W)
 
 
-da.mistake("no_weights", "sum[o](dz[n,o])", "That is the sum of the δ; each comes back through its weight.")
-da.mistake("abs_weights", "sum[o](dz[n,o] * abs(W[o,i]))", "The weights' signs are lost.")
-da.mistake("one_path_only", "dz[n,0] * W[0,i]", "That is the path through the first output alone; all paths add up.")
 da.remark(
     "abs(sum[o](dz[n,o] * W[o,i])) < sum[o](abs(dz[n,o] * W[o,i])) / 10",
     "{da}: the paths through this unit pull in opposite directions and all but cancel.",
@@ -77,3 +71,62 @@ def each_db(dz: Any) -> Any:
 @dense_each.gradient("da[n,t,i] = sum[o](dz[n,t,o] * W[o,i])")
 def each_da(dz: Any, W: Any) -> Any:
     return dz @ W
+
+
+# --- typical mistakes, in one sample and at every place of a sequence ----------------------------------------------
+
+
+def _mistakes(at: str, z: Kernel, dW: Kernel, db: Kernel, da: Kernel) -> None:
+    """What goes wrong in such a layer and in its gradients; `at` is all axes but that of the units."""
+    z.mistake("no_bias", f"sum[i](W[o,i] * a[{at},i])", "The bias is missing.")
+    z.mistake("w_transposed_forward", f"sum[i](W[i,o] * a[{at},i]) + b[o]", TURNED)
+
+    dW.mistake(
+        "delta_only",
+        f"sum[{at}](dz[{at},o])",
+        "That is δ alone; what came in through this weight is missing as a factor.",
+    )
+    dW.mistake("input_only", f"sum[{at}](a[{at},i])", "That is the input alone; δ is missing as a factor.")
+    dW.mistake("dw_transposed", f"sum[{at}](dz[{at},i] * a[{at},o])", TURNED_OUTER)
+    dW.mistake("extra_activation", f"sum[{at}](after[{at},o] * dz[{at},o] * a[{at},i])", FACTOR)
+    dW.mistake(
+        "outer_of_sums",
+        f"sum[{at}](dz[{at},o]) * sum[{at}](a[{at},i])",
+        "That is a product of two sums; multiply within each sample first, then add up.",
+    )
+    dW.mistake("first_sample_only", f"sum[{at}](dz[{at},o] * a[{at},i] * (at[n] == 0))", FIRST)
+
+    db.mistake(
+        "db_mean", f"mean[{at}](dz[{at},o])", "The samples' δ are summed here, not averaged: the mean is in L already."
+    )
+    db.mistake(
+        "no_bias", f"0 * sum[{at}](dz[{at},o])", "The bias moves the output too: its gradient is the sum of δ, not 0."
+    )
+    db.mistake("db_not_summed", f"sum[{at}](dz[{at},o] * (at[n] == 0))", FIRST)
+    db.mistake(
+        "db_total", f"sum[{at},i](dz[{at},i])", "That adds up all units; each bias gets the δ of its own unit alone."
+    )
+    for factor in (f"a[{at},o]", f"sum[i](a[{at},i])", f"sum[i](a[{at},i] * (at[i] == 0))"):
+        db.mistake(
+            "db_times_x", f"sum[{at}](dz[{at},o] * {factor})", "The input of a bias is 1: δ has no other factor here."
+        )
+    db.mistake("extra_activation", f"sum[{at}](after[{at},o] * dz[{at},o])", FACTOR)
+
+    da.mistake("no_weights", f"sum[o](dz[{at},o])", "That is the sum of the δ; each comes back through its weight.")
+    da.mistake("abs_weights", f"sum[o](dz[{at},o] * abs(W[o,i]))", "The weights' signs are lost.")
+    da.mistake("w_not_transposed", f"sum[o](dz[{at},o] * W[i,o])", TURNED_BACK)
+    da.mistake(
+        "one_path_only",
+        f"sum[o](dz[{at},o] * W[o,i] * (at[o] == 0))",
+        "That is the path through the first output alone; all paths add up.",
+    )
+
+
+_mistakes("n", dense, dW, db, da)
+_mistakes("n,t", dense_each, each_dW, each_db, each_da)
+each_dW.mistake("last_step_only", "sum[n,t](dz[n,t,o] * a[n,t,i] * (at[t] == size[t] - 1))", LAST)
+each_db.mistake("last_step_only", "sum[n,t](dz[n,t,o] * (at[t] == size[t] - 1))", LAST)
+dense_no_bias.mistake("w_transposed_forward", "sum[i](W[i,o] * a[n,i])", TURNED)
+db.mistake(
+    "db_wrong_axis", "sum[i](dz[o,i])", "That adds up the units of each sample; add up the samples of each unit."
+)

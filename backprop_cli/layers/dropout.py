@@ -6,6 +6,8 @@ from backprop_cli.errors import UsageError
 from backprop_cli.kernel import Range, kernel
 from backprop_cli.layers.layer import Site, steps
 
+NOT_RESCALED = "What is kept is multiplied by 1/(1 − p), to make up for what is left out."
+
 
 @kernel("kept[...] = mask[...] * a[...]")
 def dropout(a: Any, mask: Any) -> Any:
@@ -13,9 +15,17 @@ def dropout(a: Any, mask: Any) -> Any:
     return mask * a
 
 
+dropout.mistake("no_mask", "a[...]", "Nothing is left out there: the mask is missing as a factor.")
+dropout.mistake("not_rescaled", "a[...] * (mask[...] > 0)", NOT_RESCALED)
+
+
 @dropout.gradient("da[...] = dkept[...] * mask[...]")
 def dropout_da(dkept: Any, mask: Any) -> Any:
     return dkept * mask
+
+
+dropout_da.mistake("no_mask", "dkept[...]", "What was left out gets no gradient back: the mask is missing as a factor.")
+dropout_da.mistake("not_rescaled", "dkept[...] * (mask[...] > 0)", NOT_RESCALED)
 
 
 dropout.remark("mask[...] == 0", "{a} is left out by chance in this step, and gets no gradient back.")

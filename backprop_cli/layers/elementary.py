@@ -6,6 +6,8 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 
+OTHER_FACTOR = "In a product each factor gets the gradient times the other factor."
+
 
 @kernel("s = p + q")
 def add(p: Any, q: Any) -> Any:
@@ -45,14 +47,25 @@ def multiply(p: Any, q: Any) -> Any:
     return p * q
 
 
+multiply.mistake("sum_for_product", "p + q", "That is the sum; here it is the product.")
+
+
 @multiply.gradient("dp = ds * q")
 def multiply_dp(ds: Any, q: Any) -> Any:
     return ds * q
 
 
+multiply_dp.mistake("own_factor", "ds * p", OTHER_FACTOR)
+multiply_dp.mistake("delta_only", "ds", OTHER_FACTOR)
+
+
 @multiply.gradient("dq = ds * p")
 def multiply_dq(ds: Any, p: Any) -> Any:
     return ds * p
+
+
+multiply_dq.mistake("own_factor", "ds * q", OTHER_FACTOR)
+multiply_dq.mistake("delta_only", "ds", OTHER_FACTOR)
 
 
 @kernel("s = p / q")
@@ -71,6 +84,9 @@ def divide_dq(ds: Any, p: Any, q: Any) -> Any:
     return -ds * p / q**2
 
 
+divide_dq.mistake("no_square", "-ds * p / q", "The square is missing: the slope of 1/q is −1/q².")
+
+
 @kernel("s = p**q")
 def power(p: Any, q: Any) -> Any:
     """A power; for the gradient of the exponent the base must be positive."""
@@ -80,6 +96,10 @@ def power(p: Any, q: Any) -> Any:
 @power.gradient("dp = ds * q * p**(q - 1)")
 def power_dp(ds: Any, p: Any, q: Any) -> Any:
     return ds * q * p ** (q - 1)
+
+
+power_dp.mistake("no_exponent", "ds * p**(q - 1)", "The exponent is missing as a factor.")
+power_dp.mistake("exponent_kept", "ds * q * p**q", "The exponent goes down by 1.")
 
 
 @power.gradient("dq = ds * p**q * log(p)")
@@ -109,6 +129,9 @@ def exponential_dp(ds: Any, s: Any) -> Any:
     return ds * s
 
 
+exponential_dp.mistake("no_sigma_prime", "ds", "The slope of the exponential, its own value, is missing as a factor.")
+
+
 @kernel("s = log(p)")
 def logarithm(p: Any) -> Any:
     """The natural logarithm, of a positive number."""
@@ -118,6 +141,9 @@ def logarithm(p: Any) -> Any:
 @logarithm.gradient("dp = ds / p")
 def logarithm_dp(ds: Any, p: Any) -> Any:
     return ds / p
+
+
+logarithm_dp.mistake("f_for_fprime", "ds * s", "That has the logarithm itself; its slope is 1/p.")
 
 
 @kernel("s = sin(p)")
@@ -131,6 +157,9 @@ def sine_dp(ds: Any, p: Any) -> Any:
     return ds * np.cos(p)
 
 
+sine_dp.mistake("f_for_fprime", "ds * s", "That has the sine itself; its slope is the cosine.")
+
+
 @kernel("s = cos(p)")
 def cosine(p: Any) -> Any:
     """The cosine, of an angle in radians."""
@@ -142,6 +171,9 @@ def cosine_dp(ds: Any, p: Any) -> Any:
     return -ds * np.sin(p)
 
 
+cosine_dp.mistake("f_for_fprime", "ds * s", "That has the cosine itself; its slope is minus the sine.")
+
+
 @kernel("s = sqrt(p)")
 def square_root(p: Any) -> Any:
     """The square root, of a positive number."""
@@ -151,6 +183,9 @@ def square_root(p: Any) -> Any:
 @square_root.gradient("dp = ds / (2 * s)")
 def square_root_dp(ds: Any, s: Any) -> Any:
     return ds / (2 * s)
+
+
+square_root_dp.mistake("f_for_fprime", "ds * s", "That has the root itself; its slope is 1 over twice the root.")
 
 
 @kernel("s = abs(p)")

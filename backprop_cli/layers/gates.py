@@ -15,11 +15,17 @@ from backprop_cli.kernel import Kernel, Use, kernel
 from backprop_cli.layers.activation import sigmoid
 from backprop_cli.layers.recurrent import Cell, numbered, picked
 
+NO_GATE = "The gate is missing as a factor: what goes forward through it comes back through it."
+
 
 @kernel("z[n,k:units] = p[n,before,gate*units+k] + q[n,gate*units+k]")
 def both(p: Any, q: Any, units: int, gate: int, before: int) -> Any:
     """What input and memory say to one gate."""
     return _part(p[..., before, :], units, gate) + _part(q, units, gate)
+
+
+both.mistake("no_memory", "p[n,before,gate*units+k]", "What the memory says is missing.")
+both.mistake("no_input", "q[n,gate*units+k]", "What the input says is missing.")
 
 
 @both.gradient("dp[n,t,j] = dz[n,j-gate*units] * (at[t] == before)")
@@ -40,6 +46,16 @@ def filtered(p: Any, q: Any, r: Any, units: int, gate: int, before: int) -> Any:
     return _part(p[..., before, :], units, gate) + r * _part(q, units, gate)
 
 
+filtered.mistake(
+    "no_gate",
+    "p[n,before,gate*units+k] + q[n,gate*units+k]",
+    "The gate r is missing as a factor of what the memory says.",
+)
+filtered.mistake(
+    "gate_on_input",
+    "r[n,k] * (p[n,before,gate*units+k] + q[n,gate*units+k])",
+    "The gate r is for what the memory says; the input goes past it.",
+)
 filtered.gradients["p"] = both_dp
 
 
@@ -51,6 +67,9 @@ def filtered_dq(dz: Any, r: Any, q: Any, units: int, gate: int) -> Any:
 @filtered.gradient("dr[n,k] = dz[n,k] * q[n,gate*units+k]")
 def filtered_dr(dz: Any, q: Any, units: int, gate: int) -> Any:
     return dz * _part(q, units, gate)
+
+
+filtered_dr.mistake("delta_only", "dz[n,k]", "That is δ alone; what the memory says is missing as a factor.")
 
 
 def _part(z: Any, units: int, gate: int) -> Any:
@@ -96,6 +115,13 @@ def gates_dq(gates: int) -> Kernel:
 @kernel("dq[n,j] = dz1[n,j-0*units] + dz2[n,j-units] + dz3[n,j-2*units] * r[n,j-2*units]")
 def filtered_gates_dq(dz1: Any, dz2: Any, dz3: Any, r: Any, q: Any) -> Any:
     return np.concatenate([dz1, dz2, dz3 * r], -1)
+
+
+filtered_gates_dq.mistake(
+    "no_gate",
+    "dz1[n,j-0*units] + dz2[n,j-units] + dz3[n,j-2*units]",
+    NO_GATE,
+)
 
 
 def _joint_dp(uses: Sequence[Use]) -> Kernel | None:

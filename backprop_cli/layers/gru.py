@@ -8,7 +8,7 @@ from typing import Any
 
 from backprop_cli.kernel import kernel
 from backprop_cli.layers.activation import tanh
-from backprop_cli.layers.gates import gate
+from backprop_cli.layers.gates import NO_GATE, gate
 from backprop_cli.layers.layer import Site, steps
 from backprop_cli.layers.recurrent import Last, cell, recall
 
@@ -19,9 +19,26 @@ def gru_memory(u: Any, g: Any, m: Any) -> Any:
     return (1 - u) * g + u * m
 
 
+gru_memory.mistake(
+    "gate_exchanged",
+    "u[n,k] * g[n,k] + (1 - u[n,k]) * m[n,k]",
+    "u and 1 − u are exchanged: u is for the old, 1 − u for the new.",
+)
+
+
 @gru_memory.gradient("du[n,k] = dh[n,k] * (m[n,k] - g[n,k])")
 def gru_memory_du(dh: Any, m: Any, g: Any) -> Any:
     return dh * (m - g)
+
+
+gru_memory_du.mistake(
+    "gate_exchanged",
+    "dh[n,k] * (g[n,k] - m[n,k])",
+    "u is a factor of the old and 1 − u of the new, so it is the old minus the new.",
+)
+gru_memory_du.mistake(
+    "one_path_only", "dh[n,k] * m[n,k]", "The gate also stands before the new, as 1 − u; that path is missing."
+)
 
 
 @gru_memory.gradient("dg[n,k] = dh[n,k] * (1 - u[n,k])")
@@ -29,10 +46,18 @@ def gru_memory_dg(dh: Any, u: Any) -> Any:
     return dh * (1 - u)
 
 
+gru_memory_dg.mistake("gate_exchanged", "dh[n,k] * u[n,k]", "u is a factor of the old; the new has 1 − u.")
+gru_memory_dg.mistake("no_gate", "dh[n,k]", NO_GATE)
+
+
 @gru_memory.gradient("dm[n,k] = dh[n,k] * u[n,k]")
 def gru_memory_dm(dh: Any, u: Any) -> Any:
     """While the gate u is open, the gradient goes back in time undiminished."""
     return dh * u
+
+
+gru_memory_dm.mistake("gate_exchanged", "dh[n,k] * (1 - u[n,k])", "1 − u is a factor of the new; the old has u.")
+gru_memory_dm.mistake("no_gate", "dh[n,k]", NO_GATE)
 
 
 @steps("gru")

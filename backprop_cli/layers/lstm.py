@@ -10,7 +10,7 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 from backprop_cli.layers.activation import tanh
-from backprop_cli.layers.gates import gate
+from backprop_cli.layers.gates import NO_GATE, gate
 from backprop_cli.layers.layer import Site, steps
 from backprop_cli.layers.recurrent import Last, cell, recall
 
@@ -21,9 +21,20 @@ def lstm_cell(f: Any, m: Any, i: Any, g: Any) -> Any:
     return f * m + i * g
 
 
+lstm_cell.mistake(
+    "gate_exchanged", "i[n,k] * m[n,k] + f[n,k] * g[n,k]", "The gates are exchanged: f is for the old, i for the new."
+)
+lstm_cell.mistake("no_gate", "m[n,k] + i[n,k] * g[n,k]", "The gate f is missing: it says how much of the old is kept.")
+
+
 @lstm_cell.gradient("df[n,k] = dc[n,k] * m[n,k]")
 def lstm_cell_df(dc: Any, m: Any) -> Any:
     return dc * m
+
+
+lstm_cell_df.mistake(
+    "gate_exchanged", "dc[n,k] * g[n,k]", "f is a factor of the old cell, so the old cell belongs here."
+)
 
 
 @lstm_cell.gradient("dm[n,k] = dc[n,k] * f[n,k]")
@@ -32,14 +43,25 @@ def lstm_cell_dm(dc: Any, f: Any) -> Any:
     return dc * f
 
 
+lstm_cell_dm.mistake("gate_exchanged", "dc[n,k] * i[n,k]", "The old cell has f as its gate, not i.")
+lstm_cell_dm.mistake("no_gate", "dc[n,k]", NO_GATE)
+
+
 @lstm_cell.gradient("di[n,k] = dc[n,k] * g[n,k]")
 def lstm_cell_di(dc: Any, g: Any) -> Any:
     return dc * g
 
 
+lstm_cell_di.mistake("gate_exchanged", "dc[n,k] * m[n,k]", "i is a factor of what is new, so g belongs here.")
+
+
 @lstm_cell.gradient("dg[n,k] = dc[n,k] * i[n,k]")
 def lstm_cell_dg(dc: Any, i: Any) -> Any:
     return dc * i
+
+
+lstm_cell_dg.mistake("gate_exchanged", "dc[n,k] * f[n,k]", "What is new has i as its gate, not f.")
+lstm_cell_dg.mistake("no_gate", "dc[n,k]", NO_GATE)
 
 
 @kernel("h[n,k] = o[n,k] * tanh(c[n,k])")
@@ -48,14 +70,27 @@ def lstm_memory(o: Any, c: Any) -> Any:
     return o * np.tanh(c)
 
 
+lstm_memory.mistake("no_activation", "o[n,k] * c[n,k]", "That has the cell itself; its tanh is shown.")
+
+
 @lstm_memory.gradient("do[n,k] = dh[n,k] * tanh(c[n,k])")
 def lstm_memory_do(dh: Any, c: Any) -> Any:
     return dh * np.tanh(c)
 
 
+lstm_memory_do.mistake("no_activation", "dh[n,k] * c[n,k]", "That has the cell itself; its tanh is shown.")
+
+
 @lstm_memory.gradient("dc[n,k] = dh[n,k] * o[n,k] * (1 - tanh(c[n,k])**2)")
 def lstm_memory_dc(dh: Any, o: Any, c: Any) -> Any:
     return dh * o * (1 - np.tanh(c) ** 2)
+
+
+lstm_memory_dc.mistake("no_sigma_prime", "dh[n,k] * o[n,k]", "The slope of tanh, 1 − tanh²(c), is missing as a factor.")
+lstm_memory_dc.mistake(
+    "wrong_fprime", "dh[n,k] * o[n,k] * (1 - h[n,k]**2)", "h has the gate o in it; the slope of tanh is 1 − tanh²(c)."
+)
+lstm_memory_dc.mistake("no_gate", "dh[n,k] * (1 - tanh(c[n,k])**2)", NO_GATE)
 
 
 @steps("lstm")

@@ -13,10 +13,13 @@ import numpy as np
 
 from backprop_cli.errors import UsageError
 from backprop_cli.kernel import Body, Kernel, Range, kernel
+from backprop_cli.layers.dense import FIRST
 from backprop_cli.layers.layer import Site, steps
 
 Small = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
+SHARE = "Each number has only a share in the mean: divide by how many there are."
+EXCHANGED = "Old and new are exchanged: the momentum is the share of the new."
 
 
 class Group(NamedTuple):
@@ -34,6 +37,10 @@ class Group(NamedTuple):
     def gradient(self, of: Kernel, text: str) -> Callable[[Body], Kernel]:
         """Declare a gradient likewise."""
         return lambda body: of.gradient(self._lettered(text))(_named(body, of.name))
+
+    def mistake(self, of: Kernel, code: str, rule: str, text: str) -> None:
+        """Declare a typical mistake likewise."""
+        of.mistake(code, self._lettered(rule), text)
 
     def axes(self, letters: str) -> tuple[int, ...]:
         """Axes as NumPy counts them from the end."""
@@ -80,6 +87,8 @@ def means(group: Group) -> Kernel:
     def da(dmu: Any, a: Any) -> Any:
         return np.broadcast_to(group.spread(dmu / prod(a.shape[axis] for axis in over)), a.shape)
 
+    group.mistake(da, "not_divided", "dmu[{kept}]", SHARE)
+
     return mean
 
 
@@ -95,6 +104,29 @@ def variances(group: Group) -> Kernel:
     @group.gradient(variance, "da[{every}] = dvar[{kept}] * 2 * (a[{every}] - mu[{kept}]) / {count}")
     def da(dvar: Any, a: Any, mu: Any) -> Any:
         return group.spread(dvar * 2 / prod(a.shape[axis] for axis in over)) * (a - group.spread(mu))
+
+    group.mistake(
+        variance,
+        "variance_n_minus_1",
+        "sum[{over}]((a[{every}] - mu[{kept}])**2) / ({count} - 1)",
+        "That divides by one less; here the variance is the plain mean of the squares.",
+    )
+    group.mistake(
+        variance,
+        "not_divided",
+        "sum[{over}]((a[{every}] - mu[{kept}])**2)",
+        "That is the sum of the squares; the variance is their mean.",
+    )
+    group.mistake(
+        variance,
+        "standard_deviation",
+        "sqrt(mean[{over}]((a[{every}] - mu[{kept}])**2))",
+        "That is the root of the variance; it is taken later.",
+    )
+    group.mistake(da, "not_divided", "dvar[{kept}] * 2 * (a[{every}] - mu[{kept}])", SHARE)
+    group.mistake(
+        da, "factor_2", "dvar[{kept}] * (a[{every}] - mu[{kept}]) / {count}", "The 2 of the square is missing."
+    )
 
     @group.gradient(variance, "dmu[{kept}] = -dvar[{kept}] * 2 * mean[{over}](a[{every}] - mu[{kept}])")
     def dmu(dvar: Any, a: Any, mu: Any) -> Any:
@@ -113,9 +145,24 @@ def normalisers(group: Group) -> Kernel:
         """Moved to mean 0 and stretched to variance 1; without ε, numbers that are all the same would give 0/0."""
         return (a - group.spread(mu)) / np.sqrt(group.spread(var) + eps)
 
+    group.mistake(
+        normalised,
+        "no_root",
+        "(a[{every}] - mu[{kept}]) / (var[{kept}] + eps)",
+        "That divides by the variance; its root belongs there.",
+    )
+    group.mistake(normalised, "not_centered", "a[{every}] / sqrt(var[{kept}] + eps)", "The mean was not taken off.")
+
     @group.gradient(normalised, "da[{every}] = dxhat[{every}] / sqrt(var[{kept}] + eps)")
     def da(dxhat: Any, var: Any, eps: float) -> Any:
         return dxhat / np.sqrt(group.spread(var) + eps)
+
+    group.mistake(
+        da, "no_root", "dxhat[{every}] / (var[{kept}] + eps)", "That divides by the variance; its root belongs there."
+    )
+    group.mistake(
+        da, "no_scale", "dxhat[{every}]", "What was divided by √(var + ε) on the way forward is so on the way back."
+    )
 
     @group.gradient(normalised, "dmu[{kept}] = -sum[{over}](dxhat[{every}]) / sqrt(var[{kept}] + eps)")
     def dmu(dxhat: Any, var: Any, eps: float) -> Any:
@@ -126,6 +173,13 @@ def normalisers(group: Group) -> Kernel:
     )
     def dvar(dxhat: Any, xhat: Any, var: Any, eps: float) -> Any:
         return -(dxhat * xhat).sum(over) / (2 * (var + eps))
+
+    group.mistake(
+        dvar,
+        "factor_2",
+        "-sum[{over}](dxhat[{every}] * xhat[{every}]) / (var[{kept}] + eps)",
+        "The ½ of the root is missing.",
+    )
 
     return normalised
 
@@ -139,18 +193,38 @@ def scales(group: Group) -> Kernel:
         """A gain and a bias for each unit: it may have the scale that suits it."""
         return group.spread_unit(g) * xhat + group.spread_unit(b)
 
+    group.mistake(scaled, "no_gain", "xhat[{every}] + b[{unit}]", "The gain is missing as a factor.")
+    group.mistake(scaled, "no_bias", "g[{unit}] * xhat[{every}]", "The bias is missing.")
+
     @group.gradient(scaled, "dg[{unit}] = sum[{rest}](dnorm[{every}] * xhat[{every}])")
     def dg(dnorm: Any, xhat: Any) -> Any:
         return (dnorm * xhat).sum(rest)
+
+    group.mistake(
+        dg,
+        "delta_only",
+        "sum[{rest}](dnorm[{every}])",
+        "That is the gradient of the bias; for the gain x̂ is a factor.",
+    )
+    group.mistake(dg, "first_sample_only", "sum[{rest}](dnorm[{every}] * xhat[{every}] * (at[n] == 0))", FIRST)
 
     @group.gradient(scaled, "db[{unit}] = sum[{rest}](dnorm[{every}])")
     def db(dnorm: Any) -> Any:
         return dnorm.sum(rest)
 
+    group.mistake(
+        db,
+        "db_times_x",
+        "sum[{rest}](dnorm[{every}] * xhat[{every}])",
+        "That is the gradient of the gain; for the bias x̂ is no factor.",
+    )
+    group.mistake(db, "db_not_summed", "sum[{rest}](dnorm[{every}] * (at[n] == 0))", FIRST)
+
     @group.gradient(scaled, "dxhat[{every}] = dnorm[{every}] * g[{unit}]")
     def dxhat(dnorm: Any, g: Any) -> Any:
         return dnorm * group.spread_unit(g)
 
+    group.mistake(dxhat, "no_gain", "dnorm[{every}]", "The gain is missing as a factor.")
     return scaled
 
 
@@ -176,10 +250,25 @@ def running_mean(running_mean: Any, mu: Any, momentum: float) -> Any:
     return (1 - momentum) * running_mean + momentum * mu
 
 
+running_mean.mistake("momentum_exchanged", "momentum * running_mean[...] + (1 - momentum) * mu[...]", EXCHANGED)
+
+
 @kernel("running_var_new[...] = (1 - momentum) * running_var[...] + momentum * var[...] * entries / (entries - 1)")
 def running_variance(running_var: Any, var: Any, momentum: float, entries: int) -> Any:
     """The same for the variance, divided by one less: a sample lies closer to its own mean than to the true one."""
     return (1 - momentum) * running_var + momentum * var * entries / (entries - 1)
+
+
+running_variance.mistake(
+    "momentum_exchanged",
+    "momentum * running_var[...] + (1 - momentum) * var[...] * entries / (entries - 1)",
+    EXCHANGED,
+)
+running_variance.mistake(
+    "variance_n",
+    "(1 - momentum) * running_var[...] + momentum * var[...]",
+    "What is remembered is the variance divided by one less than there are numbers.",
+)
 
 
 @steps("layernorm")

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from backprop_cli.kernel import Range, kernel
+from backprop_cli.layers.dense import FIRST
 from backprop_cli.layers.layer import Site, steps
 
 
@@ -12,6 +13,9 @@ from backprop_cli.layers.layer import Site, steps
 def positional(a: Any, P: Any) -> Any:
     """Row t of P is added to place t."""
     return a + P
+
+
+positional.mistake("no_position", "a[n,t,o]", "Where it is was not added.")
 
 
 @positional.gradient("da[n,t,o] = dpos[n,t,o]")
@@ -22,6 +26,12 @@ def positional_da(dpos: Any) -> Any:
 @positional.gradient("dP[t,o] = sum[n](dpos[n,t,o])")
 def positional_dP(dpos: Any) -> Any:
     return dpos.sum(-3)
+
+
+positional_dP.mistake("first_sample_only", "sum[n](dpos[n,t,o] * (at[n] == 0))", FIRST)
+positional_dP.mistake(
+    "db_mean", "mean[n](dpos[n,t,o])", "The samples are summed here, not averaged: the mean is in L already."
+)
 
 
 @steps("positional")

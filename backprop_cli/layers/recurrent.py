@@ -13,10 +13,12 @@ import numpy as np
 
 from backprop_cli.formula import Formula
 from backprop_cli.kernel import Joint, Kernel, Range, Use, kernel
+from backprop_cli.language import later
 from backprop_cli.layers.activation import tanh
-from backprop_cli.layers.dense import dense_each
+from backprop_cli.layers.dense import TURNED, TURNED_BACK, TURNED_OUTER, dense_each
 from backprop_cli.layers.layer import Site, steps
 
+LAST_STEP = later("That is the last time step alone; the same weights are used at every one, and all add up.")
 Last = Annotated[int, Range(0, 2)]
 
 
@@ -24,6 +26,9 @@ Last = Annotated[int, Range(0, 2)]
 def recall(h: Any, U: Any, v: Any) -> Any:
     """What the memory says."""
     return h @ U.T + v
+
+
+recall.mistake("no_bias", "sum[k](U[j,k] * h[n,k])", "The bias is missing.")
 
 
 @recall.gradient("dU[j,k] = sum[n](dz[n,j] * h[n,k])")
@@ -41,11 +46,26 @@ def recall_dh(dz: Any, U: Any) -> Any:
     return dz @ U
 
 
+recall_dh.mistake("no_weights", "sum[j](dz[n,j])", "That is the sum of the δ; each comes back through its weight.")
+recall_dh.mistake("abs_weights", "sum[j](dz[n,j] * abs(U[j,k]))", "The weights' signs are lost.")
+recall_dh.mistake("w_not_transposed", "sum[j](dz[n,j] * U[k,j])", TURNED_BACK)
+recall_dh.mistake(
+    "one_path_only",
+    "sum[j](dz[n,j] * U[j,k] * (at[j] == 0))",
+    "That is the path through the first output alone; all paths add up.",
+)
+
+
 @kernel("z[n,j] = p[n,before,j] + sum[k](U[j,k] * h[n,k]) + v[j]")
 def heard(p: Any, h: Any, U: Any, v: Any, before: int) -> Any:
     """What the input says at one time step, and what the memory says."""
     return p[..., before, :] + h @ U.T + v
 
+
+heard.mistake("no_memory", "p[n,before,j]", "What the memory says is missing.")
+heard.mistake("no_input", "sum[k](U[j,k] * h[n,k]) + v[j]", "What the input says is missing.")
+heard.mistake("no_bias", "p[n,before,j] + sum[k](U[j,k] * h[n,k])", "The bias is missing.")
+heard.mistake("w_transposed_forward", "p[n,before,j] + sum[k](U[k,j] * h[n,k]) + v[j]", TURNED)
 
 heard.gradients.update(recall.gradients)
 
@@ -113,8 +133,17 @@ def every_dU(count: int) -> Kernel:
     def every_dU(*parts: Any) -> Any:
         return np.concatenate(parts[:count], -2).mT @ np.concatenate(parts[count:], -2)
 
-    text = f"dU[j,k] = sum[n,t]({picked(dz, 'n,j')} * {picked(h, 'n,k')})"
-    return Kernel(Formula(text), every_dU, takes=(*dz, *h))
+    deltas, memories = picked(dz, "n,j"), picked(h, "n,k")
+    whole = Kernel(Formula(f"dU[j,k] = sum[n,t]({deltas} * {memories})"), every_dU, takes=(*dz, *h))
+    whole.mistake("last_step_only", f"sum[n]({dz[-1]}[n,j] * {h[-1]}[n,k])", LAST_STEP)
+    whole.mistake("delta_only", f"sum[n,t]({deltas})", later("That is δ alone; the memory is missing as a factor."))
+    whole.mistake("dw_transposed", f"sum[n,t]({picked(dz, 'n,k')} * {picked(h, 'n,j')})", TURNED_OUTER)
+    whole.mistake(
+        "outer_of_sums",
+        f"sum[n,t]({deltas}) * sum[n,t]({memories})",
+        later("That is a product of two sums; multiply within each time step first, then add up."),
+    )
+    return whole
 
 
 @cache
@@ -125,7 +154,14 @@ def every_dv(count: int) -> Kernel:
     def every_dv(*parts: Any) -> Any:
         return np.concatenate(parts, -2).sum(-2)
 
-    return Kernel(Formula(f"dv[j] = sum[n,t]({picked(takes, 'n,j')})"), every_dv, takes=takes)
+    whole = Kernel(Formula(f"dv[j] = sum[n,t]({picked(takes, 'n,j')})"), every_dv, takes=takes)
+    whole.mistake("last_step_only", f"sum[n]({takes[-1]}[n,j])", LAST_STEP)
+    whole.mistake(
+        "db_mean",
+        f"mean[n,t]({picked(takes, 'n,j')})",
+        later("The δ of all samples and time steps are summed here; that is their mean."),
+    )
+    return whole
 
 
 def _every(make: Callable[[int], Kernel]) -> Joint:

@@ -6,6 +6,10 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 
+NO_HALF = "The ½ before λ is missing."
+NO_PENALTY = "What these weights cost is missing."
+CANCELS = "The ½ before λ cancels the 2 of the square."
+
 
 @kernel("L = mean[n](E[n])")
 def mean(E: Any) -> Any:
@@ -35,6 +39,10 @@ def weight_penalty(J: Any, W: Any, l2: float) -> Any:
     return J + l2 / 2 * (W**2).sum((-2, -1))
 
 
+weight_penalty.mistake("factor_2", "J + l2 * sum[o,i](W[o,i]**2)", NO_HALF)
+weight_penalty.mistake("no_penalty", "J", NO_PENALTY)
+
+
 @weight_penalty.gradient("dJ = dL")
 def weight_penalty_dJ(dL: Any) -> Any:
     return dL
@@ -45,10 +53,17 @@ def weight_penalty_dW(dL: Any, W: Any, l2: float) -> Any:
     return dL * l2 * W
 
 
+weight_penalty_dW.mistake("factor_2", "dL * 2 * l2 * W[o,i]", CANCELS)
+
+
 @kernel("L = J + l2 / 2 * sum[o,k,u,v](W[o,k,u,v]**2)")
 def weight_penalty_each(J: Any, W: Any, l2: float) -> Any:
     """The same for the windows of a convolution."""
     return J + l2 / 2 * (W**2).sum((-4, -3, -2, -1))
+
+
+weight_penalty_each.mistake("factor_2", "J + l2 * sum[o,k,u,v](W[o,k,u,v]**2)", NO_HALF)
+weight_penalty_each.mistake("no_penalty", "J", NO_PENALTY)
 
 
 @weight_penalty_each.gradient("dJ = dL")
@@ -59,3 +74,6 @@ def weight_penalty_each_dJ(dL: Any) -> Any:
 @weight_penalty_each.gradient("dW[o,k,u,v] = dL * l2 * W[o,k,u,v]")
 def weight_penalty_each_dW(dL: Any, W: Any, l2: float) -> Any:
     return dL * l2 * W
+
+
+weight_penalty_each_dW.mistake("factor_2", "dL * 2 * l2 * W[o,k,u,v]", CANCELS)

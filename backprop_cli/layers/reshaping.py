@@ -40,3 +40,16 @@ def embedding_dW(dv: Any, x: Any, W: Any) -> Any:
     gradient = np.zeros(W.shape, dv.dtype)
     np.add.at(gradient, x.astype(int), dv)
     return gradient
+
+
+embedding_dW.mistake(
+    "token_once",
+    "sum[n,t](dv[n,t,o] * (x[n,t] == at[p])"
+    " * (sum[i,j]((x[i,j] == at[p]) * (at[i] * size[t] + at[j] > at[n] * size[t] + at[t])) == 0))",
+    "This token occurs several times; that is the last time alone, and all add up.",
+)
+embedding_dW.mistake(
+    "token_mean",
+    "sum[n,t](dv[n,t,o] * (x[n,t] == at[p])) / max(1, sum[n,t](x[n,t] == at[p]))",
+    "This token occurs several times; that is the mean over them, and they add up.",
+)

@@ -6,11 +6,16 @@ from backprop_cli.errors import UsageError
 from backprop_cli.kernel import kernel
 from backprop_cli.layers.layer import Site, steps
 
+HALVED = "The two ways do not share the gradient; each gets all of it."
+
 
 @kernel("sum[...] = a[...] + f[...]")
 def residual(a: Any, f: Any) -> Any:
     """The gradient goes both ways: through the layers, and past them undiminished."""
     return a + f
+
+
+residual.mistake("no_skip", "f[...]", "That is what the layers make of it alone; the value itself is added.")
 
 
 @residual.gradient("da[...] = dsum[...]")
@@ -19,9 +24,15 @@ def residual_da(dsum: Any) -> Any:
     return dsum
 
 
+residual_da.mistake("halved", "dsum[...] / 2", HALVED)
+
+
 @residual.gradient("df[...] = dsum[...]")
 def residual_df(dsum: Any) -> Any:
     return dsum
+
+
+residual_df.mistake("halved", "dsum[...] / 2", HALVED)
 
 
 @steps("residual", weights=False)

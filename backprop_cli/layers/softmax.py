@@ -25,6 +25,18 @@ softmax.mistake(
 softmax.mistake(
     "sigmoid_for_softmax", "1 / (1 + exp(-z[...,o]))", "That is a sigmoid of this z alone; a softmax takes all of them."
 )
+softmax.mistake("no_activation", "z[...,o]", "That is z itself; the softmax is missing.")
+softmax.mistake(
+    "double_softmax",
+    "exp(exp(z[...,o]) / sum[j](exp(z[...,j]))) / sum[i](exp(exp(z[...,i]) / sum[j](exp(z[...,j]))))",
+    "The softmax was taken twice.",
+)
+softmax.mistake(
+    "softmax_axis",
+    "exp(z[...,o]) / sum[n](exp(z[n,o]))",
+    "That adds up to 1 over the samples; the outputs of each sample add up to 1.",
+)
+softmax_dz.mistake("no_sigma_prime", "da[...,o]", "The slopes of the softmax are missing.")
 softmax_dz.mistake(
     "sigmoid_for_softmax",
     "da[...,o] * a[...,o] * (1 - a[...,o])",

@@ -10,6 +10,12 @@ import numpy as np
 
 from backprop_cli.kernel import kernel
 
+SUM = "That is the sum; this loss is the mean over the outputs."
+MEAN = "That is the mean; this loss is the sum over the outputs."
+NOT_DIVIDED = "This loss is the mean over the outputs; divide by how many there are."
+NO_HALF = "The 2 of the square is missing; this loss has no ½ to cancel it."
+DIVIDED = "This loss sums over the outputs; do not divide by how many there are."
+
 
 @kernel("E[n] = mean[o]((a[n,o] - y[n,o])**2)")
 def mse(a: Any, y: Any) -> Any:
@@ -17,15 +23,17 @@ def mse(a: Any, y: Any) -> Any:
     return _squares(a - y) / a.shape[-1]
 
 
-mse.mistake(
-    "mean_over_outputs", "sum[o]((a[n,o] - y[n,o])**2)", "That is the sum; this loss is the mean over the outputs."
-)
+mse.mistake("mean_over_outputs", "sum[o]((a[n,o] - y[n,o])**2)", SUM)
 mse.mistake("factor_2", "mean[o]((a[n,o] - y[n,o])**2) / 2", "This loss has no ½.")
 
 
 @mse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o]) / size[o]")
 def mse_da(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * 2 * (a - y) / a.shape[-1]
+
+
+mse_da.mistake("factor_2", "dE[n] * (a[n,o] - y[n,o]) / size[o]", NO_HALF)
+mse_da.mistake("mean_over_outputs", "dE[n] * 2 * (a[n,o] - y[n,o])", NOT_DIVIDED)
 
 
 @mse.gradient("dy[n,o] = dE[n] * 2 * (y[n,o] - a[n,o]) / size[o]")
@@ -40,11 +48,16 @@ def sse(a: Any, y: Any) -> Any:
 
 
 sse.mistake("factor_2", "sum[o]((a[n,o] - y[n,o])**2) / 2", "This loss has no ½.")
+sse.mistake("mean_over_outputs", "mean[o]((a[n,o] - y[n,o])**2)", MEAN)
 
 
 @sse.gradient("da[n,o] = dE[n] * 2 * (a[n,o] - y[n,o])")
 def sse_da(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * 2 * (a - y)
+
+
+sse_da.mistake("factor_2", "dE[n] * (a[n,o] - y[n,o])", NO_HALF)
+sse_da.mistake("mean_over_outputs", "dE[n] * 2 * (a[n,o] - y[n,o]) / size[o]", DIVIDED)
 
 
 @sse.gradient("dy[n,o] = dE[n] * 2 * (y[n,o] - a[n,o])")
@@ -69,6 +82,10 @@ half_sse.mistake(
 @half_sse.gradient("da[n,o] = dE[n] * (a[n,o] - y[n,o])")
 def half_sse_da(dE: Any, a: Any, y: Any) -> Any:
     return dE[..., None] * (a - y)
+
+
+half_sse_da.mistake("factor_2", "dE[n] * 2 * (a[n,o] - y[n,o])", "The ½ of this loss cancels the 2 of the square.")
+half_sse_da.mistake("mean_over_outputs", "dE[n] * (a[n,o] - y[n,o]) / size[o]", DIVIDED)
 
 
 @half_sse.gradient("dy[n,o] = dE[n] * (y[n,o] - a[n,o])")

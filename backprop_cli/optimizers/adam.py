@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from backprop_cli.kernel import kernel
-from backprop_cli.optimizers.optimizer import NotNegative, Share, optimizer
+from backprop_cli.optimizers.optimizer import INSIDE, NO_ROOT, NotNegative, Share, optimizer
+
+UNCORRECTED = "m and v are used as they are; m̂ and v̂ belong here."
 
 
 @kernel("m_new[...] = beta1 * m[...] + (1 - beta1) * dw[...]")
@@ -35,6 +37,20 @@ def second_corrected(v_new: Any, beta2: float, t: float) -> Any:
     return v_new / (1 - beta2**t)
 
 
+first_moment.mistake(
+    "momentum_damped", "beta1 * m[...] + dw[...]", "1 − β₁ is missing before the gradient: this is a mean, not a sum."
+)
+second_moment.mistake(
+    "momentum_damped",
+    "beta2 * v[...] + dw[...]**2",
+    "1 − β₂ is missing before the squared gradient: this is a mean, not a sum.",
+)
+second_moment.mistake(
+    "no_square", "beta2 * v[...] + (1 - beta2) * dw[...]", "That adds the gradient; its square belongs here."
+)
+first_corrected.mistake("no_bias_correction", "m_new[...]", "That is m itself; m̂ is m divided by 1 − β₁ᵗ.")
+second_corrected.mistake("no_bias_correction", "v_new[...]", "That is v itself; v̂ is v divided by 1 − β₂ᵗ.")
+
 MOMENTS = (first_moment, second_moment, first_corrected, second_corrected)
 
 
@@ -45,16 +61,20 @@ def adam(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8) -> An
     return w - lr * mhat / (np.sqrt(vhat) + eps)
 
 
-adam.mistake(
-    "no_bias_correction",
-    "w[...] - lr * m_new[...] / (sqrt(v_new[...]) + eps)",
-    "m and v are used as they are; m̂ and v̂ belong here.",
-)
-adam.mistake("ascent", "w[...] + lr * mhat[...] / (sqrt(vhat[...]) + eps)", "That goes uphill: the step is subtracted.")
-
-
 @optimizer(*MOMENTS)
 @kernel("w_new[...] = w[...] * (1 - lr * weight_decay) - lr * mhat[...] / (sqrt(vhat[...]) + eps)")
 def adamw(w: Any, lr: float, mhat: Any, vhat: Any, eps: NotNegative = 1e-8, weight_decay: NotNegative = 0.01) -> Any:
     """Adam whose weights also shrink a little by themselves, apart from the gradient. (Loshchilov & Hutter 2019)"""
     return w * (1 - lr * weight_decay) - lr * mhat / (np.sqrt(vhat) + eps)
+
+
+adamw.mistake(
+    "no_decay",
+    "w[...] - lr * mhat[...] / (sqrt(vhat[...]) + eps)",
+    "That is Adam alone; the old weight shrinks a little, too.",
+)
+
+for _rule, _kept in ((adam, "w[...]"), (adamw, "w[...] * (1 - lr * weight_decay)")):
+    _rule.mistake("no_bias_correction", f"{_kept} - lr * m_new[...] / (sqrt(v_new[...]) + eps)", UNCORRECTED)
+    _rule.mistake("epsilon_inside_root", f"{_kept} - lr * mhat[...] / sqrt(vhat[...] + eps)", INSIDE)
+    _rule.mistake("no_root", f"{_kept} - lr * mhat[...] / (vhat[...] + eps)", NO_ROOT)

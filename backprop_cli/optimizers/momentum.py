@@ -29,8 +29,7 @@ def momentum(w: Any, lr: float, v_new: Any) -> Any:
     return w - lr * v_new
 
 
-momentum.mistake("ascent", "w[...] + lr * v_new[...]", "That goes uphill: the step is subtracted.")
-momentum.mistake("no_learning_rate", "w[...] - v_new[...]", "The learning rate is missing as a factor.")
+momentum.mistake("no_momentum", "w[...] - lr * dw[...]", "That goes by the gradient alone; the velocity belongs here.")
 
 
 @optimizer(velocity)
@@ -38,3 +37,13 @@ momentum.mistake("no_learning_rate", "w[...] - v_new[...]", "The learning rate i
 def nesterov(w: Any, lr: float, dw: Any, v_new: Any, mu: float) -> Any:
     """Momentum that looks one step ahead. (Nesterov 1983; PyTorch's form)"""
     return w - lr * (dw + mu * v_new)
+
+
+nesterov.mistake(
+    "no_momentum", "w[...] - lr * dw[...]", "That goes by the gradient alone; the velocity belongs here, too."
+)
+nesterov.mistake(
+    "no_look_ahead",
+    "w[...] - lr * v_new[...]",
+    "That is plain momentum; here the gradient is added to μ times the velocity.",
+)

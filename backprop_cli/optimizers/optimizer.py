@@ -18,6 +18,9 @@ from backprop_cli.trace import Trace
 Share = Annotated[float, Range(0, 1)]
 """An option that says how much of the past is kept."""
 
+NO_ROOT = "The root is missing: the step is divided by the root of the mean square."
+INSIDE = "ε stands inside the root; here it is added to the root."
+
 NotNegative = Annotated[float, Range(0)]
 
 
@@ -85,10 +88,15 @@ OPTIMIZERS: dict[str, Optimizer] = {}
 
 
 def optimizer(*before: Kernel) -> Callable[[Kernel], Kernel]:
-    """Declare an optimizer under the name of its last rule; `before` are the rules that come before it."""
+    """Declare an optimizer by its last rule, which gives it its name and reads `… - lr * step`; `before` come first."""
 
     def declare(last: Kernel) -> Kernel:
         OPTIMIZERS[last.name] = Optimizer((*before, last))
+        kept, _, step = last.formula.text.partition(" = ")[2].rpartition(" - lr * ")
+        last.mistake("ascent", f"{kept} + lr * {step}", "That goes uphill: the step is subtracted.")
+        last.mistake("no_learning_rate", f"{kept} - {step}", "The learning rate is missing as a factor.")
+        last.mistake("step_only", f"lr * {step}", "That is the step alone; it is subtracted from the old weight.")
+        last.mistake("no_change", "w[...]", "That is the old weight.")
         return last
 
     return declare

@@ -1,0 +1,114 @@
+"""Several sheets, one after another: which files, with which key, and what to do with those that cannot be read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from backprop_cli import files
+from backprop_cli.errors import BackpropError, InputError, UsageError
+from backprop_cli.grading.key import Key, read_key
+from backprop_cli.grading.result import Result, failed, grade
+from backprop_cli.grading.submission import read_sheet, sheet_id
+from backprop_cli.language import plural, tr
+from backprop_cli.render.blocks import Fact
+
+FILLED = (".toml", ".json", ".csv", ".md", ".txt")
+"""The endings of filled sheets in a folder."""
+PAUSE = 0.3
+"""Seconds between two looks at a file."""
+Keys = Mapping[str, Key]
+
+
+def read_keys(source: str) -> dict[str, Key]:
+    """The key of each sheet by the sheet's name, of a folder of keys; or one key for all. Raises UsageError."""
+    if not Path(source).is_dir():
+        key = read_key(source)
+        return {key.id: key}
+    keys = [read_key(str(path)) for path in sorted(Path(source).glob("*.toml"))]
+    if not keys:
+        raise InputError("{path}: there are no keys in this folder", path=source)
+    return {key.id: key for key in keys}
+
+
+def sheet_paths(sources: Iterable[str]) -> list[str]:
+    """The files that were named, and of folders those that are sheets. Raises UsageError for an empty folder."""
+    found: list[str] = []
+    for source in sources:
+        if Path(source).is_dir():
+            inside = sorted(str(path) for path in Path(source).iterdir() if path.suffix in FILLED)
+            if not inside:
+                raise InputError("{path}: there are no filled sheets in this folder", path=source)
+            found += inside
+        else:
+            found.append(source)
+    return found
+
+
+def grade_files(paths: Sequence[str], keys: Keys) -> Iterator[Result]:
+    """The result of each file. One file that cannot be read is an error; of several, it is told among the results."""
+    for path in paths:
+        try:
+            yield grade_file(path, keys)
+        except BackpropError as error:
+            if len(paths) == 1:
+                raise
+            yield failed(next(iter(keys.values())), Path(path).name, error)
+
+
+def grade_file(path: str, keys: Keys) -> Result:
+    """Mark one file. Raises InputError, or UsageError if no key is its own."""
+    text = files.read_text(path)
+    key = _own_key(text, path, keys)
+    return grade(key, read_sheet(text, path, key))
+
+
+def _own_key(text: str, path: str, keys: Keys) -> Key:
+    """The key of a sheet: the only one there is, or that of the sheet's name."""
+    if len(keys) == 1:
+        return next(iter(keys.values()))
+    name = sheet_id(text, path)
+    if name not in keys:
+        raise UsageError(
+            "{path}: no key is that of sheet {name!r}; there are {count}",
+            path=path,
+            name=name[:30],
+            count=plural(len(keys), "key"),
+        )
+    return keys[name]
+
+
+def marked_whenever(path: str, keys: Keys) -> Iterator[list[Result]]:
+    """Mark a file now, and again whenever it is saved. A file that cannot be read for once is told so."""
+    last = -1.0
+    while True:
+        try:
+            saved = Path(path).stat().st_mtime
+        except OSError:
+            saved = 0.0
+        if saved != last:
+            last = saved
+            try:
+                yield [grade_file(path, keys)]
+            except BackpropError as error:
+                yield [failed(next(iter(keys.values())), Path(path).name, error)]
+        time.sleep(PAUSE)
+
+
+def in_a_line(result: Result) -> Fact:
+    """How a sheet ended, in a line, with the mistakes that were named."""
+    if result.fault:
+        return Fact(result.name, result.fault, result=True)
+    said = tr("{score} of {most} points", score=f"{result.score:g}", most=f"{result.most:g}")
+    names = ", ".join(f"{found.code} ({found.at})" for found in result.mistakes)
+    return Fact(result.name, f"{said}  {names}".rstrip(), result=True)
+
+
+def exit_code(results: Iterable[Result], percent: float | None) -> int:
+    """1 if a sheet has less than that, where it was asked for; 3 if one could not be marked."""
+    results = list(results)
+    if any(result.fault for result in results):
+        return 3
+    least = (percent or 0) / 100
+    return int(percent is not None and any(result.score < least * result.most for result in results))

@@ -1,0 +1,342 @@
+"""Which mistake makes the numbers that are wrong: a named one, on the student's own numbers or on the right ones; then
+a factor, an order, a digit; and if several come to the same number, that is said. Naming the wrong one is worse than
+silence, so a name must explain more than chance would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_cli.grading.boxes import Boxes
+from backprop_cli.grading.hands import Hand
+from backprop_cli.grading.key import Key, Place, half_unit, spoken
+from backprop_cli.language import later, tr
+from backprop_cli.mistakes import Slip
+
+CERTAIN = 0.9
+"""A mistake is named if chance would have made the same numbers less than once in ten times."""
+NEARBY = 0.05
+"""Candidates that are off by more, as a share, need not be computed with all digits."""
+NEARLY = 0.02
+CLOSE = 0.005
+"""So close, as a share, a number may be to that of a mistake to be worth a hint."""
+SHARED = ("sign", "factor_2", "mean_over_outputs", "no_mean", "mean_twice")
+"""Factors that may be the same number; then no number can tell them apart."""
+SAME = {"sign": {"missing_minus", "bce_sign", "ascent"}, "mean_twice": {"db_mean"}, "digit_swap": {"decimal_slip"}}
+"""What is the same mistake by a more telling name."""
+TOO_LARGE = 8.0
+"""A step so many times too large, or too small, is a matter of the decimal point."""
+
+FACTORS: dict[str, str] = {
+    "sign": later("The size is right, the sign is not."),
+    "factor_2": later("A factor of 2 or ½ is too many or missing; look at the ½ of the loss."),
+    "no_mean": later("The mean over the samples is missing: it is n times too large."),
+    "mean_twice": later("It was divided by the number of samples once more."),
+    "mean_over_outputs": later("Sum and mean over the outputs are mixed up."),
+    "decimal_slip": later("The digits are right; the decimal point is not where it belongs."),
+}
+ORDERED = later("The numbers are right, but not where they stand.")
+SWAPPED = later("Two digits are exchanged.")
+ELSEWHERE = later("That is the number of another box.")
+CONSTANT = later("All are off by the same factor.")
+SCALED = later("The step is many times too large or too small: count the places of lr times the gradient.")
+
+
+class Candidate(NamedTuple):
+    """What a mistake would make of a value: as somebody gets it who rounds, and with all digits.
+
+    A systematic one is a wrong rule, which somebody follows wherever it applies; others are accidents.
+    """
+
+    code: str
+    text: str
+    value: Any
+    exact: Any
+    rank: int
+    systematic: bool = False
+    right: bool = False
+
+
+@dataclass
+class Cause:
+    """A mistake that was made at `ref`: the codes it may be, where it shows, and how sure that is."""
+
+    ref: str
+    codes: tuple[str, ...]
+    texts: tuple[str, ...]
+    where: Any
+    value: Any
+    confidence: float
+    systematic: bool = False
+    right: bool = False
+    same_as: str = ""
+
+    @property
+    def evidence(self) -> int:
+        """In how many boxes it shows."""
+        return int(self.where.sum())
+
+
+@dataclass
+class Case:
+    """Wrong numbers of one value: what was typed, and the hands as they are so far."""
+
+    key: Key
+    ref: str
+    boxes: Boxes
+    wrong: Any
+    hands: tuple[Hand, Hand, Hand]
+    given: Collection[str]
+    candidates: list[Candidate] = field(default_factory=list)
+    _like: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def value(self) -> Any:
+        """What is typed."""
+        return self.boxes.value
+
+    @cached_property
+    def right(self) -> tuple[Any, Any]:
+        """What it should be by the student's own numbers, as they are rounded and with all digits."""
+        own, exact, _ = self.hands
+        return np.asarray(own[self.ref], float), np.asarray(exact[self.ref], float)
+
+    def like(self, candidate: Candidate) -> Any:
+        """Which boxes hold what a candidate says."""
+        if id(candidate) not in self._like:
+            near = self.boxes.near(candidate.value)
+            if candidate.exact is not candidate.value:
+                near |= self.boxes.near(candidate.exact)
+            self._like[id(candidate)] = near
+        return self._like[id(candidate)]
+
+    def chance(self, where: Any) -> float:
+        """How likely it is that one of those tried fits so well by chance."""
+        size = np.maximum(abs(self.value), abs(self.right[0]))
+        share = np.minimum(1, 2 * self.boxes.room[where] / size[where])
+        return float(min(1.0, max(len(self.candidates), 1) * np.prod(np.nan_to_num(share, nan=1.0))))
+
+    @property
+    def step(self) -> Any:
+        """What makes the value."""
+        return self.key.steps.get(self.ref)
+
+
+def diagnosed(case: Case) -> Iterator[Cause]:
+    """The mistakes that explain the wrong numbers, the one that explains most first."""
+    left = case.wrong.copy()
+    for find in (_named, _factors, _orders, _cells):
+        case.candidates += find(case, left)
+        if (cause := _best(case, left)) and (cause.where == left).all():
+            yield cause
+            return
+    while left.any() and (cause := _best(case, left)):
+        yield cause
+        left &= ~cause.where
+    if left.any():
+        yield from _off_alike(case, left)
+
+
+def _best(case: Case, left: Any) -> Cause | None:
+    """The candidate that explains most of what is left; with others that explain just the same."""
+    shown = [(candidate, case.like(candidate) & left) for candidate in case.candidates]
+    others = case.boxes.typed & ~case.wrong
+
+    def weight(found: tuple[Candidate, Any]) -> tuple[int, int, int]:
+        candidate, where = found
+        return int(where.sum()), int((others & case.like(candidate)).sum()), -candidate.rank
+
+    shown = [found for found in shown if found[1].any()]
+    if not shown:
+        return None
+    first, where = max(shown, key=weight)
+    best = weight((first, where))
+    rivals = {c.code: c for c, w in reversed(shown) if weight((c, w)) == best and (w == where).all()}
+    rivals = {code: rival for code, rival in rivals.items() if not SAME.get(code, set()) & rivals.keys()}
+    if any(rival.right for rival in rivals.values()):
+        rivals = {code: rival for code, rival in rivals.items() if rival.right}
+    named = list(reversed(rivals.values()))
+    first = named[0]
+    sure = 1 - case.chance(where)
+    if sure < CERTAIN:
+        return None
+    return Cause(
+        case.ref,
+        tuple(candidate.code for candidate in named),
+        tuple(candidate.text for candidate in named),
+        where,
+        first.exact,
+        round(sure / len(named), 3),
+        first.systematic,
+        first.right,
+    )
+
+
+class Collision(NamedTuple):
+    """Two mistakes, or a mistake and what is right (no code), that come to the same numbers of a value."""
+
+    ref: str
+    codes: tuple[str, str]
+
+
+def collisions(case: Case) -> Iterator[Collision]:
+    """What no number of this value tells apart, by the digits that are asked for. All boxes must be marked wrong."""
+    right = case.right[0]
+    made = [Candidate("", "", right, right, 0), *_named(case, case.wrong)]
+    apart = 2 * half_unit(right, case.key.digits) + 1e-12
+    for at, one in enumerate(made):
+        for other in made[at + 1 :]:
+            unlike = one.code != other.code and not other.right and one.code not in SAME.get(other.code, set())
+            if unlike and (abs(one.value - other.value) <= apart)[case.wrong].all():
+                yield Collision(spoken(case.ref), (one.code, other.code))
+
+
+def hint(case: Case, place: Place) -> str:
+    """What can be said of a wrong number that no mistake explains, without saying what is right; perhaps nothing."""
+    value, right = float(case.value[place]), float(case.right[0][place])
+    kernel = case.step.kernel.name if case.step else ""
+    if case.ref in ("L", "E") and value < 0 <= right:
+        return tr("A loss is never negative here. Is the minus in front missing?")
+    if kernel in ("sigmoid", "softmax") and not 0 <= value <= 1:
+        return tr("What comes out of {kernel} lies between 0 and 1.", kernel=kernel)
+    if abs(value - right) <= NEARLY * abs(right):
+        return tr("Nearly right: a slip in the arithmetic, or numbers rounded on the way.")
+    for candidate in case.candidates:
+        found = float(candidate.value[place])
+        if candidate.systematic and abs(value - found) <= CLOSE * abs(found):
+            return tr("Close to, but not the same as: {text}", text=tr(candidate.text))
+    if value * right < 0:
+        return tr("The sign is not the one that follows from your own numbers.")
+    return ""
+
+
+def _named(case: Case, left: Any) -> Iterator[Candidate]:
+    """The mistakes of the catalogue: at the value itself, and at those before it that nothing was typed for."""
+    own, exact, clean = case.hands
+    for source in (case.ref, *_hidden(case)):
+        for rank, (hand, other) in enumerate(((own, exact), (clean, exact))):
+            if rank and clean.agrees(own):
+                break
+            yield from _made(case, source, hand, other, left, 2 * rank)
+    yield from _accidents(case, left)
+
+
+def _made(case: Case, source: str, hand: Hand, exact: Hand, left: Any, rank: int) -> Iterator[Candidate]:
+    """What the mistakes at one value come to, by one hand."""
+
+    def reached(slip: Slip, value: Any, by: Hand) -> Any:
+        return np.asarray(value if source == case.ref else by.ahead(source, value, case.ref, case.given), float)
+
+    where = left if source == case.ref else None
+    for slip, value in case.key.slips.made(source, hand, where):
+        found = reached(slip, value, hand)
+        if not np.isfinite(found[left]).any() or (source != case.ref and np.array_equal(found, hand[case.ref])):
+            continue
+        better = found
+        if (left & (abs(case.value - found) <= case.boxes.room + NEARBY * abs(found))).any():
+            better = reached(slip, slip.value(exact, where), exact)
+        yield Candidate(slip.code, slip.text, found, better, rank, systematic=True, right=slip.right)
+
+
+def _hidden(case: Case) -> Iterator[str]:
+    """The values before this one that nothing was typed for: a mistake there shows only here."""
+    todo, seen = list(case.step.operands.values()) if case.step else [], set()
+    while todo:
+        ref = todo.pop(0)
+        if ref not in seen and ref not in case.given and ref in case.key.steps:
+            seen.add(ref)
+            yield ref
+            todo += case.key.steps[ref].operands.values()
+
+
+def _of_the_loss(case: Case) -> bool:
+    """Whether a value is the loss, or the first of what comes back from it."""
+    return case.ref in ("L", "E") or (case.step and "dE" in case.step.operands.values())
+
+
+def _factors(case: Case, left: Any, rivals: bool = False) -> Iterator[Candidate]:
+    """The right number times something that is easily forgotten; those that the catalogue's may be, or the others."""
+    n, k = case.key.samples, case.key.outputs
+    factors = [("sign", -1.0), ("factor_2", 2.0), ("factor_2", 0.5)]
+    factors += [("no_mean", float(n)), ("mean_twice", 1 / n)] if n > 1 else []
+    factors += [("mean_over_outputs", float(k)), ("mean_over_outputs", 1 / k)] if k > 1 and _of_the_loss(case) else []
+    factors += [("decimal_slip", 10.0**power) for power in (1, -1, 2, -2, 3, -3, 4, -4)]
+    right, better = case.right
+    shared = SHARED if _of_the_loss(case) else ("sign",)
+    for code, factor in factors:
+        if (code in shared) == rivals:
+            yield Candidate(code, FACTORS[code], factor * right, factor * better, 0 if rivals else 1)
+
+
+def _orders(case: Case, left: Any) -> Iterator[Candidate]:
+    """The right numbers in another order: rows for columns, or any other."""
+    right, better = case.right
+    if right.ndim == 2 and right.shape[0] == right.shape[1] > 1:
+        yield Candidate("index_order", ORDERED, right.T, better.T, 1)
+    if left.sum() > 1 and not np.isnan(case.value).any():
+        order = np.empty(right.size, int)
+        order[np.argsort(case.value, axis=None)] = np.argsort(right, axis=None)
+        moved, exactly = (array.ravel()[order].reshape(right.shape) for array in (right, better))
+        yield Candidate("index_order", ORDERED, moved, exactly, 2)
+
+
+def _accidents(case: Case, left: Any) -> Iterator[Candidate]:
+    """What happens to one number by itself: its sign, or two digits exchanged; and factors of the loss."""
+    yield from _factors(case, left, rivals=True)
+    if left.sum() == 1:
+        (place,) = map(tuple, np.argwhere(left))
+        for right in case.right:
+            swaps = _swaps(case.value[place], case.boxes.half[place])
+            if any(abs(other - right[place]) <= case.boxes.room[place] for other in swaps):
+                found = np.where(left, case.value, right)
+                yield Candidate("digit_swap", SWAPPED, found, found, 0)
+                return
+
+
+def _cells(case: Case, left: Any) -> Iterator[Candidate]:
+    """The number of another box."""
+    own, (right, better) = case.hands[0], case.right
+    for number, other in zip(right.ravel(), better.ravel(), strict=True):
+        yield Candidate("wrong_cell", ELSEWHERE, np.where(left, number, right), np.where(left, other, better), 2)
+    for ref in dict.fromkeys((*case.given, *case.key.asked)):
+        array = np.asarray(own[ref], float)
+        if ref != case.ref and array.shape == right.shape:
+            yield Candidate("wrong_cell", ELSEWHERE, array, array, 3)
+    yield from _steps_scaled(case, left, better)
+
+
+def _swaps(value: float, half: float) -> Iterator[float]:
+    """The number with two neighbouring digits exchanged."""
+    if half <= 0 or abs(value) / half > 1e15:
+        return
+    unit = 2 * half
+    digits = str(round(abs(value) / unit))
+    for place in range(len(digits) - 1):
+        if digits[place] != digits[place + 1]:
+            other = digits[:place] + digits[place + 1] + digits[place] + digits[place + 2 :]
+            yield float(np.copysign(int(other) * unit, value))
+
+
+def _steps_scaled(case: Case, left: Any, better: Any) -> Iterator[Candidate]:
+    """Of an update: the step is in the right direction, and many times too large."""
+    if case.step and case.step.phase == "update" and "w" in case.step.operands:
+        old = np.asarray(case.hands[0][case.step.operands["w"]], float)
+        ratio = ((case.value - old) / (better - old))[left]
+        if (ratio > TOO_LARGE).all() or ((ratio > 0) & (ratio < 1 / TOO_LARGE)).all():
+            found = np.where(left, case.value, better)
+            yield Candidate("decimal_slip", SCALED, found, found, 4)
+
+
+def _off_alike(case: Case, left: Any) -> Iterator[Cause]:
+    """What nobody has a name for, but is one mistake: all are off by the same factor."""
+    right = case.right[0]
+    if left.sum() > 2:
+        ratio = (case.value / right)[left]
+        middle = float(np.median(ratio))
+        if np.isfinite(middle) and case.boxes.near(middle * right)[left].all():
+            yield Cause(case.ref, (), (CONSTANT,), left.copy(), np.where(left, case.value, right), 0.0)
