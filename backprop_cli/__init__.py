@@ -38,6 +38,7 @@ HOMES = {
     "exercises.trial": ("Trial",),
     "exercises.variants": ("Variants",),
     "grading.batch": ("exit_code", "grade_files", "in_a_line", "marked_whenever", "read_keys", "sheet_paths"),
+    "grading.catalogue": ("catalogue_blocks", "catalogue_document"),
     "grading.explain": ("explained",),
     "grading.result": ("graded_document",),
     "keeping": ("Keep",),

@@ -309,7 +309,8 @@ def _laid_out(
     """The shape of a formula's target, every place of it (each axis laid along itself), and the size of every axis."""
     sizes = formula.bind(dict(shapes), **dict(given))
     shape = formula.shape(formula.target, sizes)
-    return shape, formula.index(tuple(np.ogrid[tuple(map(slice, shape))])), sizes
+    grid: Any = tuple(np.ogrid[tuple(map(slice, shape))])
+    return shape, formula.index(grid), sizes
 
 
 def coordinates(axes: tuple[str, ...], at: Mapping[str, Any]) -> tuple[int, ...]:

@@ -142,11 +142,28 @@ def _ways(trace: Trace, step: Step) -> Iterator[Slip]:
                 yield Slip(*ONE_WAY, Formula(f"d[...] = {name}[...]"), {name: ref})
 
 
+def other_slips() -> Iterator[tuple[str, str]]:
+    """The codes and texts of what is found on a tape besides what kernels declare and what rewrites."""
+    yield from dict.fromkeys((*WAYS.values(), ANY_WAY, ONE_WAY, ("double_activation", BENT)))
+
+
 def _forgotten(trace: Trace, ref: str) -> tuple[str, str]:
     """How it is called to leave out the part of a gradient that is `ref`."""
     part = trace.producer(ref)
     user = _owner(trace, part) if part else None
     return next((way for end, way in WAYS.items() if user and user.kernel.name.endswith(end)), ANY_WAY)
+
+
+BENT = later("That is what comes out of the activation; z is what goes into it.")
+
+
+def _bent_already(trace: Trace, step: Step) -> Iterator[Slip]:
+    """Of a weighted sum: its activation, so that the next step would take it twice."""
+    after = next((other for other in trace.steps if other.operands.get("z") == step.ref), None)
+    if after and step.phase == after.phase == "forward" and after.kernel.parameters == ("z",):
+        bend = after.kernel.body
+        kernel = Kernel(step.formula, lambda *values: bend(step.kernel.body(*values)), takes=step.kernel.parameters)
+        yield Slip("double_activation", BENT, kernel, step.operands)
 
 
 def _fed(trace: Trace, step: Step) -> Iterator[tuple[str, str]]:
@@ -207,6 +224,7 @@ class Slips:
                     names = (*mistake.rule.operands, mistake.rule.name)
                     yield Slip(mistake.code, mistake.text, mistake.rule, {name: around[name] for name in names}, right)
         yield from _ways(self.trace, step)
+        yield from _bent_already(self.trace, step)
         for rewrite in REWRITES:
             for changed in rewrite.operands(self.trace, step):
                 operands = {**step.operands, **changed}

@@ -127,6 +127,41 @@ Variants of images, for --augment; several in a row:
 Weight decay: --l2 0.0001, or --optimizer 'adamw(weight_decay=0.01)'.
 Fine-tuning: --params weights.npz --frozen layer1-2
 """,
+    "grading": """\
+Worksheets and marking:
+  backprop exercise new -o week3            a sheet, and its key
+  backprop exercise new --roster class.csv -o week3    one for each name
+  backprop exercise test week3/keys         try a key on made-up students
+  backprop grade answers.toml --key mazur   mark numbers of a known problem
+  backprop grade week3/sheets --key week3/keys    mark a whole class
+  backprop grade answers.toml --key mazur --watch    again at every save
+
+A filled sheet is TOML, JSON, CSV, Markdown tables, or lines such as
+  dz1 = [0.0087, 0.00995]
+  W1_new[1,2] = 0.1998
+Names are addresses as everywhere; delta1 is dz1; slope1 is the slope of a1.
+
+How it is marked:
+  correct   as in the key, as far as the digits go, or as it comes of rounding
+  carried   follows from an earlier slip of your own: full marks
+  wrong     nothing explains it; the mistake is named if numbers prove it
+  blank     nothing was typed
+  invalid   no number; says why, and harms no other box
+A slip costs one box. What is done differently but consistently is right:
+another sign of every gradient that the update makes up for, 1/n in the update,
+rows for columns.
+
+--reveal none|verdict|diagnosis|value says how much is told; only value shows
+what is right. --explain shows the arithmetic with the student's own numbers.
+
+A key is a problem file with a table besides:
+    [sheet]
+    ask = ["backward", "W1_new[1,2]"]
+    digits = 4
+    points = { delta1 = 2 }
+
+All the mistakes that are known: backprop doctor --mistakes
+""",
     "lessons": """\
 Lessons:
   backprop lesson            the list, and how each stands

@@ -40,9 +40,10 @@ SAMPLE = {
 
 
 @click.command(cls=GroupedCommand)
+@option("--mistakes", group=OUTPUT, is_flag=True, help="Print the catalogue of mistakes that grading knows.")
 @option("--json", "as_json", group=OUTPUT, is_flag=True, help="One JSON document.")
 @screen_options
-def doctor(as_json: bool, plain: bool, colour: Any) -> None:
+def doctor(mistakes: bool, as_json: bool, plain: bool, colour: Any) -> None:
     """Report on this installation and this terminal.
 
     \b
@@ -51,6 +52,12 @@ def doctor(as_json: bool, plain: bool, colour: Any) -> None:
     It measures how wide your terminal draws a sign such as ─, and says how the language and the colours were chosen.
     """
     output = bp.Output(as_json=as_json, plain=plain, colour=colour)
+    if mistakes:
+        if as_json:
+            output.document(bp.catalogue_document)
+        else:
+            output.report(bp.catalogue_blocks(), "backprop doctor --mistakes")
+        return
     screen = bp.look_at(sys.stdout, plain, colour)
     measured = None if as_json else bp.ambiguous_width()
     facts = {**installation(), **terminal(screen, measured, colour)}

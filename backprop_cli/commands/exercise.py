@@ -76,7 +76,7 @@ def exercise(words: tuple[str, ...], **options: Any) -> int:
               backprop exercise new mazur --as-is --ask backward -o mazur-sheet
               backprop exercise test week3/keys
 
-    Sheets go to DIR/sheets, keys to DIR/keys; no sheet holds an answer. See: backprop help grading
+    Sheets go to DIR/sheets and DIR/print, keys to DIR/keys; no sheet holds an answer. See: backprop help grading
     """
     word, *rest = words or ("",)
     if word not in ("new", "test") or len(rest) > 1 or (word == "test" and not rest):

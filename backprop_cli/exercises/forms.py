@@ -195,6 +195,7 @@ def _html_table(table: Table) -> str:
 
 FORMS: dict[str, Callable[[Sheet], str]] = {"toml": toml, "csv": as_csv, "md": markdown, "tex": latex, "html": page}
 """Each form by the ending of its files."""
+TO_FILL = ("toml", "csv")
 
 
 def key_text(table: Mapping[str, Any]) -> str:

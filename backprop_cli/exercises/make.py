@@ -1,4 +1,7 @@
-"""Sheets and keys for a whole class, as files: DIR/sheets for the students, DIR/keys for whoever marks."""
+"""Sheets and keys for a whole class, as files.
+
+DIR/sheets has what students fill in, DIR/print what they may have on paper, DIR/keys what is for whoever marks.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 
 from backprop_cli import files
 from backprop_cli.errors import InputError, UsageError
-from backprop_cli.exercises.forms import FORMS, key_text, markdown
+from backprop_cli.exercises.forms import FORMS, TO_FILL, key_text, markdown
 from backprop_cli.exercises.sheet import Sheet
 from backprop_cli.exercises.variants import Variants
 from backprop_cli.grading.diagnosis import Collision
@@ -20,7 +23,7 @@ from backprop_cli.language import tr
 from backprop_cli.problem_file import DEFAULT_NET, read_source
 from backprop_cli.render.blocks import Block, Fact, Note, Outcome
 
-SHEETS, KEYS = "sheets", "keys"
+SHEETS, PAPER, KEYS = "sheets", "print", "keys"
 MOST_STUDENTS = 100_000
 NAMES = ("name", "student", "姓名", "学生")
 """What the column of names may be called."""
@@ -82,18 +85,23 @@ def make_sheets(
         if form not in FORMS:
             raise UsageError("{form!r} is not a form of a sheet: {known}", form=form, known=", ".join(FORMS))
     try:
-        for part in (SHEETS, KEYS):
+        for part in (KEYS, *(_place(form) for form in forms)):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for student, name in zip(students, file_names(students), strict=True):
             key = variants.draw(student, seed)
             for form in forms:
-                _write(folder / SHEETS / f"{name}.{form}", FORMS[form](Sheet(key)))
+                _write(folder / _place(form) / f"{name}.{form}", FORMS[form](Sheet(key)))
             _write(folder / KEYS / f"{name}.toml", key_text(_table(key)))
             _write(folder / KEYS / f"{name}.md", markdown(Sheet(key, answers=True)))
             yield key
     except OSError as error:
         why = tr(error.strerror or "")
         raise UsageError("{path}: cannot be written: {why}", path=folder, why=why) from None
+
+
+def _place(form: str) -> str:
+    """The folder for sheets of a form."""
+    return SHEETS if form in TO_FILL else PAPER
 
 
 def _write(path: Path, text: str) -> None:
@@ -114,6 +122,8 @@ def made_sheets(keys: Sequence[Key], variants: Variants, folder: Path) -> Iterat
         tr("Sheets"),
         tr("{count} in {folder}, with {boxes} boxes each", count=len(keys), folder=folder / SHEETS, boxes=boxes),
     )
+    if (folder / PAPER).is_dir():
+        yield Fact(tr("To print"), str(folder / PAPER))
     yield Fact(tr("Keys"), str(folder / KEYS))
     yield Fact(tr("To mark them"), f"backprop grade {folder / SHEETS} --key {folder / KEYS}")
     if alike := sorted(map(_said, variants.alike)):

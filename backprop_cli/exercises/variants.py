@@ -14,6 +14,7 @@ from backprop_cli.grading.boxes import Boxes
 from backprop_cli.grading.diagnosis import Case, Collision, collisions
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import Key
+from backprop_cli.grading.slopes import with_slopes
 from backprop_cli.language import plural
 from backprop_cli.problem import load
 
@@ -88,7 +89,7 @@ class Variants:
             "y": drawn.y.tolist(),
             "params": {name: value.tolist() for name, value in drawn.params.items()},
         }
-        return Key(drawn, drawn.run(), {**self.sheet, "table": full})
+        return Key(drawn, with_slopes(drawn.run()), {**self.sheet, "table": full})
 
     def _named(self, key: Key, student: str) -> Key:
         """The key as that of a student: the sheet has a name of its own, which depends on its numbers."""
@@ -101,7 +102,7 @@ def collisions_of(key: Key) -> Iterator[Collision]:
     """Where on a sheet two mistakes, or a mistake and what is right, come to the same number."""
     right = Hand(key.trace)
     for ref, asked in key.asked.items():
-        boxes = Boxes(key.values[ref], np.zeros_like(key.values[ref]), key.digits)
+        boxes = Boxes.of(key.values[ref], np.zeros_like(key.values[ref]), key.digits)
         with np.errstate(all="ignore"):
             yield from collisions(Case(key, ref, boxes, asked, (right, right, right), key.asked.keys()))
 

@@ -1,7 +1,10 @@
-"""The boxes of one value: what is typed into them, how exact that is, and what is found of each."""
+"""The boxes of a sheet, value by value: what is typed into them, how exact that is, and what is found of each."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,24 +16,43 @@ NOISE = 1e-12
 """What the arithmetic of a computer may add, as a share of a number, or of 1."""
 
 
+@dataclass
 class Boxes:
-    """Arrays of the value's shape. `value` is NaN where nothing is typed, `half` is half a unit of the last digit.
+    """Arrays of one shape. `value` is NaN where nothing is typed, `half` is half a unit of the last digit typed.
 
-    Every box that is typed ends up as one of right, carried, short (right as far as it goes, but too few digits), or
-    wrong.
+    A number within `room` of another is the same, as far as its digits go; within `asked`, as far as is asked. Every
+    box that is typed ends up as one of right, carried, short (right as far as it goes, but too few digits), or wrong.
     """
 
-    def __init__(self, value: Any, half: Any, digits: int) -> None:
-        self.value, self.half = value, half
-        self.typed = ~np.isnan(value)
-        self.asked = half_unit(value, digits) * EXACT + np.maximum(abs(value), 1) * NOISE
-        self.room = np.maximum(half * EXACT, self.asked)
-        self.right, self.carried, self.short = (np.zeros(np.shape(value), bool) for _ in range(3))
+    value: Any
+    half: Any
+    typed: Any
+    asked: Any
+    room: Any
+    right: Any
+    carried: Any
+    short: Any
+
+    @classmethod
+    def of(cls, value: Any, half: Any, digits: int) -> Boxes:
+        """Boxes of which nothing is known yet."""
+        asked = half_unit(value, digits) * EXACT + np.maximum(abs(value), 1) * NOISE
+        right, carried, short = np.zeros((3, *value.shape), bool)
+        return cls(value, half, ~np.isnan(value), asked, np.maximum(half * EXACT, asked), right, carried, short)
+
+    def parts(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Boxes]:
+        """These boxes, which lie in a row, as those of each value: the same arrays, seen in its shape."""
+        found, start = {}, 0
+        for ref, shape in shapes.items():
+            end = start + prod(shape)
+            found[ref] = Boxes(*(array[start:end].reshape(shape) for array in vars(self).values()))
+            start = end
+        return found
 
     @property
     def wrong(self) -> Any:
         """What is typed, and none of the others."""
-        return np.array(self.typed & ~self.right & ~self.carried & ~self.short)
+        return np.asarray(self.typed & ~(self.right | self.carried | self.short))
 
     def near(self, wanted: Any) -> Any:
         """Where the number typed is this one, as far as its digits go."""
@@ -42,9 +64,9 @@ class Boxes:
 
     def settle(self, found: Any, wanted: Any, where: Any = True) -> None:
         """Count what is near to a number as right or as carried; what has too few digits for that, as short."""
-        near = np.array(self.near(wanted) & self.typed & ~self.right & ~self.carried & where)
+        near = self.near(wanted) & ~(self.right | self.carried) & where
         if near.any():
             enough = self.enough(wanted)
             found |= near & enough
             self.short |= near & ~enough
-        self.short &= ~self.right & ~self.carried
+            self.short &= ~(self.right | self.carried)

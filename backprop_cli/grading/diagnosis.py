@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_cli.grading.boxes import Boxes
+from backprop_cli.grading.boxes import NOISE, Boxes
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import Key, Place, half_unit, spoken
 from backprop_cli.language import later, tr
@@ -22,12 +22,14 @@ CERTAIN = 0.9
 """A mistake is named if chance would have made the same numbers less than once in ten times."""
 NEARBY = 0.05
 """Candidates that are off by more, as a share, need not be computed with all digits."""
+HALF = 0.5
+"""How sure a mistake is of which only the size tells."""
 NEARLY = 0.02
 CLOSE = 0.005
 """So close, as a share, a number may be to that of a mistake to be worth a hint."""
 SHARED = ("sign", "factor_2", "mean_over_outputs", "no_mean", "mean_twice")
 """Factors that may be the same number; then no number can tell them apart."""
-SAME = {"sign": {"missing_minus", "bce_sign", "ascent"}, "mean_twice": {"db_mean"}, "digit_swap": {"decimal_slip"}}
+SAME = {"sign": {"missing_minus", "ascent"}, "mean_twice": {"db_mean"}, "digit_swap": {"decimal_slip"}}
 """What is the same mistake by a more telling name."""
 TOO_LARGE = 8.0
 """A step so many times too large, or too small, is a matter of the decimal point."""
@@ -50,7 +52,8 @@ SCALED = later("The step is many times too large or too small: count the places 
 class Candidate(NamedTuple):
     """What a mistake would make of a value: as somebody gets it who rounds, and with all digits.
 
-    A systematic one is a wrong rule, which somebody follows wherever it applies; others are accidents.
+    A systematic one is a wrong rule, which somebody follows wherever it applies; others are accidents. One that was
+    made further back, at `source`, has there the values `deeper`.
     """
 
     code: str
@@ -60,21 +63,44 @@ class Candidate(NamedTuple):
     rank: int
     systematic: bool = False
     right: bool = False
+    source: str = ""
+    deeper: tuple[Any, Any] = (None, None)
 
 
 @dataclass
 class Cause:
-    """A mistake that was made at `ref`: the codes it may be, where it shows, and how sure that is."""
+    """A mistake that shows at `ref`: the candidates it may be, in which boxes it shows, and how sure that is."""
 
     ref: str
-    codes: tuple[str, ...]
-    texts: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
     where: Any
-    value: Any
     confidence: float
-    systematic: bool = False
-    right: bool = False
     same_as: str = ""
+
+    @property
+    def first(self) -> Candidate:
+        """The one that it is taken for, to go on with."""
+        return self.candidates[0]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What it may be called."""
+        return tuple(candidate.code for candidate in self.candidates if candidate.code)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What may be said of it."""
+        return tuple(candidate.text for candidate in self.candidates)
+
+    @property
+    def value(self) -> Any:
+        """What it makes of the numbers, with all digits."""
+        return self.first.exact
+
+    @property
+    def right(self) -> bool:
+        """Whether it is only another right way."""
+        return self.first.right
 
     @property
     def evidence(self) -> int:
@@ -109,11 +135,15 @@ class Case:
     def like(self, candidate: Candidate) -> Any:
         """Which boxes hold what a candidate says."""
         if id(candidate) not in self._like:
-            near = self.boxes.near(candidate.value)
+            like = self._same(candidate.value)
             if candidate.exact is not candidate.value:
-                near |= self.boxes.near(candidate.exact)
-            self._like[id(candidate)] = near
+                like |= self._same(candidate.exact)
+            self._like[id(candidate)] = like
         return self._like[id(candidate)]
+
+    def _same(self, value: Any) -> Any:
+        """Which boxes hold a value; 0 is no small number, but none."""
+        return self.boxes.near(value) & ((self.value != 0) | (abs(value) <= NOISE))
 
     def chance(self, where: Any) -> float:
         """How likely it is that one of those tried fits so well by chance."""
@@ -130,9 +160,10 @@ class Case:
 def diagnosed(case: Case) -> Iterator[Cause]:
     """The mistakes that explain the wrong numbers, the one that explains most first."""
     left = case.wrong.copy()
+    others = case.boxes.typed & ~left
     for find in (_named, _factors, _orders, _cells):
         case.candidates += find(case, left)
-        if (cause := _best(case, left)) and (cause.where == left).all():
+        if (cause := _best(case, left)) and (cause.where | (others & case.like(cause.first)) == case.boxes.typed).all():
             yield cause
             return
     while left.any() and (cause := _best(case, left)):
@@ -160,21 +191,12 @@ def _best(case: Case, left: Any) -> Cause | None:
     rivals = {code: rival for code, rival in rivals.items() if not SAME.get(code, set()) & rivals.keys()}
     if any(rival.right for rival in rivals.values()):
         rivals = {code: rival for code, rival in rivals.items() if rival.right}
-    named = list(reversed(rivals.values()))
-    first = named[0]
+    named = tuple(reversed(rivals.values()))
     sure = 1 - case.chance(where)
     if sure < CERTAIN:
         return None
-    return Cause(
-        case.ref,
-        tuple(candidate.code for candidate in named),
-        tuple(candidate.text for candidate in named),
-        where,
-        first.exact,
-        round(sure / len(named), 3),
-        first.systematic,
-        first.right,
-    )
+    likely = sure if named[0].text != SCALED else min(sure, HALF)
+    return Cause(case.ref, named, where, round(likely / len(named), 3))
 
 
 class Collision(NamedTuple):
@@ -196,22 +218,44 @@ def collisions(case: Case) -> Iterator[Collision]:
                 yield Collision(spoken(case.ref), (one.code, other.code))
 
 
-def hint(case: Case, place: Place) -> str:
-    """What can be said of a wrong number that no mistake explains, without saying what is right; perhaps nothing."""
+def hint(case: Case, place: Place) -> tuple[str, str]:
+    """What can be said of a wrong number that no mistake explains, without saying what is right; perhaps nothing.
+
+    And the code of a mistake that it may be, if it looks like one.
+    """
     value, right = float(case.value[place]), float(case.right[0][place])
     kernel = case.step.kernel.name if case.step else ""
     if case.ref in ("L", "E") and value < 0 <= right:
-        return tr("A loss is never negative here. Is the minus in front missing?")
+        return "missing_minus", tr("A loss is never negative here. Is the minus in front missing?")
     if kernel in ("sigmoid", "softmax") and not 0 <= value <= 1:
-        return tr("What comes out of {kernel} lies between 0 and 1.", kernel=kernel)
+        return "", tr("What comes out of {kernel} lies between 0 and 1.", kernel=kernel)
+    if kernel == "slope" and value > 0.25 and "a[...] * (1 - a[...])" in case.step.formula.text:
+        return "", tr("The slope of the sigmoid is at most ¼.")
     if abs(value - right) <= NEARLY * abs(right):
-        return tr("Nearly right: a slip in the arithmetic, or numbers rounded on the way.")
+        return "", tr("Nearly right: a slip in the arithmetic, or numbers rounded on the way.")
     for candidate in case.candidates:
         found = float(candidate.value[place])
+        if candidate.systematic and case.like(candidate)[place]:
+            return candidate.code, tr("Perhaps: {text}", text=tr(candidate.text))
         if candidate.systematic and abs(value - found) <= CLOSE * abs(found):
-            return tr("Close to, but not the same as: {text}", text=tr(candidate.text))
+            return candidate.code, tr("Close to, but not the same as: {text}", text=tr(candidate.text))
+    if twin := _twin(case, place):
+        return "", tr("What goes in is the same as for {twin}, so this must be the same as well.", twin=twin)
     if value * right < 0:
-        return tr("The sign is not the one that follows from your own numbers.")
+        return "sign", tr("The sign is not the one that follows from your own numbers.")
+    return "", ""
+
+
+def _twin(case: Case, place: Place) -> str:
+    """Another box of the same value that holds another number, though it is computed from the same numbers."""
+    ref = case.step.operands[case.step.kernel.parameters[0]] if case.step else ""
+    if not case.step or "[...]" not in case.step.formula.text or ref not in case.given:
+        return ""
+    before, right = np.asarray(case.hands[0][ref], float), case.right[0]
+    for other in np.ndindex(*right.shape):
+        same = other != place and before[other] == before[place] and right[other] == right[place]
+        if same and case.boxes.typed[other] and case.value[other] != case.value[place]:
+            return case.key.address(case.ref, other)
     return ""
 
 
@@ -234,13 +278,15 @@ def _made(case: Case, source: str, hand: Hand, exact: Hand, left: Any, rank: int
 
     where = left if source == case.ref else None
     for slip, value in case.key.slips.made(source, hand, where):
-        found = reached(slip, value, hand)
+        found, exactly = reached(slip, value, hand), value
         if not np.isfinite(found[left]).any() or (source != case.ref and np.array_equal(found, hand[case.ref])):
             continue
         better = found
         if (left & (abs(case.value - found) <= case.boxes.room + NEARBY * abs(found))).any():
-            better = reached(slip, slip.value(exact, where), exact)
-        yield Candidate(slip.code, slip.text, found, better, rank, systematic=True, right=slip.right)
+            exactly = slip.value(exact, where)
+            better = reached(slip, exactly, exact)
+        back = (source, (value, exactly)) if source != case.ref else ("", (None, None))
+        yield Candidate(slip.code, slip.text, found, better, rank, True, slip.right, *back)
 
 
 def _hidden(case: Case) -> Iterator[str]:
@@ -260,7 +306,10 @@ def _of_the_loss(case: Case) -> bool:
 
 
 def _factors(case: Case, left: Any, rivals: bool = False) -> Iterator[Candidate]:
-    """The right number times something that is easily forgotten; those that the catalogue's may be, or the others."""
+    """The right number times something that is easily forgotten; those that the catalogue's may be, or the others.
+
+    A sign and a decimal point are lost by accident, in this number and not in that.
+    """
     n, k = case.key.samples, case.key.outputs
     factors = [("sign", -1.0), ("factor_2", 2.0), ("factor_2", 0.5)]
     factors += [("no_mean", float(n)), ("mean_twice", 1 / n)] if n > 1 else []
@@ -268,9 +317,13 @@ def _factors(case: Case, left: Any, rivals: bool = False) -> Iterator[Candidate]
     factors += [("decimal_slip", 10.0**power) for power in (1, -1, 2, -2, 3, -3, 4, -4)]
     right, better = case.right
     shared = SHARED if _of_the_loss(case) else ("sign",)
+    if left.sum() == 1:
+        shared = (*shared, "decimal_slip")
     for code, factor in factors:
         if (code in shared) == rivals:
-            yield Candidate(code, FACTORS[code], factor * right, factor * better, 0 if rivals else 1)
+            where = left if code in ("sign", "decimal_slip") else True
+            scaled, exactly = (np.where(where, factor * value, value) for value in (right, better))
+            yield Candidate(code, FACTORS[code], scaled, exactly, 0 if rivals else 1)
 
 
 def _orders(case: Case, left: Any) -> Iterator[Candidate]:
@@ -329,7 +382,7 @@ def _steps_scaled(case: Case, left: Any, better: Any) -> Iterator[Candidate]:
         ratio = ((case.value - old) / (better - old))[left]
         if (ratio > TOO_LARGE).all() or ((ratio > 0) & (ratio < 1 / TOO_LARGE)).all():
             found = np.where(left, case.value, better)
-            yield Candidate("decimal_slip", SCALED, found, found, 4)
+            yield Candidate("decimal_slip", SCALED, found, found, 4, systematic=True)
 
 
 def _off_alike(case: Case, left: Any) -> Iterator[Cause]:
@@ -339,4 +392,5 @@ def _off_alike(case: Case, left: Any) -> Iterator[Cause]:
         ratio = (case.value / right)[left]
         middle = float(np.median(ratio))
         if np.isfinite(middle) and case.boxes.near(middle * right)[left].all():
-            yield Cause(case.ref, (), (CONSTANT,), left.copy(), np.where(left, case.value, right), 0.0)
+            found = np.where(left, case.value, right)
+            yield Cause(case.ref, (Candidate("", CONSTANT, found, found, 5),), left.copy(), 0.0)

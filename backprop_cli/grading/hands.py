@@ -25,6 +25,12 @@ class Hand(dict[str, Any]):
     def __missing__(self, ref: str) -> Any:
         return self.trace.values[ref]
 
+    def copy(self) -> Hand:
+        """Another hand, with the same numbers so far."""
+        other = Hand(self.trace)
+        other.update(self)
+        return other
+
     def follow(self, step: Step) -> None:
         """Take one step, if it reads something that differs."""
         if not self.keys().isdisjoint(step.operands.values()):
@@ -32,26 +38,33 @@ class Hand(dict[str, Any]):
 
     def agrees(self, other: Hand) -> bool:
         """Whether it has the same numbers as another."""
-        return self.keys() == other.keys() and all(np.array_equal(self[ref], other[ref], equal_nan=True) for ref in self)
+        return self.keys() == other.keys() and all(
+            np.array_equal(self[ref], other[ref], equal_nan=True) for ref in self
+        )
 
     def put(self, ref: str, where: Any, value: Any) -> None:
         """Replace the entries that `where` marks."""
-        if where.any():
+        if where.all():
+            self[ref] = value
+        elif where.any():
             self[ref] = np.where(where, value, self[ref])
 
     def ahead(self, source: str, value: Any, until: str, fixed: Collection[str]) -> Any:
         """What `until` would be, had `source` been another value, and those in `fixed` what they are."""
-        other = Hand(self.trace)
-        other.update(self)
-        other[source] = value
+        other = self.copy()
+        other.amend(source, value, until, fixed)
+        return other[until]
+
+    def amend(self, source: str, value: Any, until: str, fixed: Collection[str]) -> None:
+        """Go back and change a value, and what follows from it as far as `until`; those in `fixed` stay."""
+        self[source] = value
         moved = {source}
         for step in self.trace.steps:
-            if until in moved:
-                break
             if not moved.isdisjoint(step.operands.values()) and (step.ref == until or step.ref not in fixed):
-                other[step.ref] = kernel_for(step, other).run(other._values(step))
+                self[step.ref] = kernel_for(step, self).run(self._values(step))
                 moved.add(step.ref)
-        return other[until]
+            if step.ref == until:
+                break
 
     def _values(self, step: Step) -> dict[str, Any]:
         return {name: self[ref] for name, ref in step.operands.items()}

@@ -13,6 +13,7 @@ import numpy as np
 from backprop_cli import files
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import InputError, UsageError, unknown
+from backprop_cli.grading.slopes import with_slopes
 from backprop_cli.mistakes import Slips
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
@@ -37,6 +38,7 @@ class Key:
     problem: Problem
     trace: Trace
     sheet: Mapping[str, Any] = field(default_factory=dict)
+    _rows: dict[tuple[str, ...], Any] = field(default_factory=dict)
     _addresses: dict[str, tuple[str, Place | None]] = field(default_factory=dict)
 
     @property
@@ -69,6 +71,12 @@ class Key:
         """Each value as an array; what is 0 but for rounding is 0."""
         arrays = {ref: np.asarray(value, float) for ref, value in self.trace.values.items()}
         return {ref: np.where(abs(array) > NOTHING, array, 0.0) for ref, array in arrays.items()}
+
+    def in_a_row(self, refs: tuple[str, ...]) -> Any:
+        """The numbers of some values, one after another."""
+        if refs not in self._rows:
+            self._rows[refs] = np.concatenate([self.values[ref].ravel() for ref in refs])
+        return self._rows[refs]
 
     @cached_property
     def asked(self) -> dict[str, Any]:
@@ -135,7 +143,7 @@ def asked_of(trace: Trace, parts: Iterable[str]) -> list[str]:
         if step.phase == "backward":
             wanted = re.fullmatch(r"dz[a-z]?\d+(@\d+)?", step.ref) or step.ref[1:] in owned
         else:
-            wanted = step.phase != "loss" or step.ref == "L"
+            wanted = step.ref == "L" if step.phase == "loss" else not step.ref.startswith("slope")
         if step.phase in parts and wanted:
             found.append(step.ref)
     return found
@@ -148,7 +156,7 @@ def read_key(source: str) -> Key:
     for name in sheet:
         if name not in ASKED:
             raise unknown("key", name, ASKED)
-    key = Key(problem, problem.run(), sheet)
+    key = Key(problem, with_slopes(problem.run()), sheet)
     try:
         key.asked, key.digits  # noqa: B018  what is asked for is looked at now, not while marking
     except (TypeError, ValueError, UsageError) as error:

@@ -33,13 +33,15 @@ class Marks:
     """What is found of one sheet: its boxes by value, the mistakes that explain the wrong ones, and what to say.
 
     `expected` is what follows from the student's own numbers, `own` all of these; `early` holds the boxes that are
-    explained by rounding to so few digits on the way; `custom` is a convention of the student's own.
+    explained by rounding to so few digits on the way; `suspected` the codes of mistakes that some look like; `custom`
+    is a convention of the student's own.
     """
 
     key: Key
     boxes: dict[str, Boxes]
     causes: list[Cause] = field(default_factory=list)
     notes: dict[tuple[str, Place], str] = field(default_factory=dict)
+    suspected: dict[tuple[str, Place], str] = field(default_factory=dict)
     early: dict[tuple[str, Place], int] = field(default_factory=dict)
     expected: dict[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
@@ -83,10 +85,13 @@ def mark(key: Key, submission: Submission) -> Marks:
 
 def _marked(key: Key, given: Given) -> Marks:
     """The marks of one reading of a sheet. Where all is as in the key, there is nothing to follow."""
-    marks = Marks(key, {ref: Boxes(value, half, key.digits) for ref, (value, half) in given.items()})
-    for ref, boxes in marks.boxes.items():
-        boxes.settle(boxes.right, key.values[ref])
-    if any(boxes.short.any() or boxes.wrong.any() for boxes in marks.boxes.values()):
+    if not given:
+        return Marks(key, {})
+    value, half = (np.concatenate([pair[part].ravel() for pair in given.values()]) for part in (0, 1))
+    sheet = Boxes.of(value, half, key.digits)
+    sheet.settle(sheet.right, key.in_a_row(tuple(given)))
+    marks = Marks(key, sheet.parts({ref: pair[0].shape for ref, pair in given.items()}))
+    if not (sheet.right | ~sheet.typed).all():
         _Walk(marks).run()
     return marks
 
@@ -96,7 +101,8 @@ class _Walk:
 
     def __init__(self, marks: Marks) -> None:
         self.marks, self.key = marks, marks.key
-        self.own, self.clean, self.exact = (Hand(self.key.trace) for _ in range(3))
+        self.own, self.exact = Hand(self.key.trace), Hand(self.key.trace)
+        self.clean = self.own  # until something is wrong
         marks.own = self.own
         self.halves: dict[str, Any] = {}
         self.idle: set[str] = set()
@@ -105,8 +111,10 @@ class _Walk:
         for ref in self.marks.boxes.keys() - self.key.steps.keys():
             self._go_on(ref)
         for step in self.key.trace.steps:
-            for hand in (self.own, self.clean, self.exact):
-                hand.follow(step)
+            self.own.follow(step)
+            self.exact.follow(step)
+            if self.clean is not self.own:
+                self.clean.follow(step)
             if step.ref in self.marks.boxes:
                 self._judge(step)
                 self._go_on(step.ref)
@@ -115,14 +123,15 @@ class _Walk:
         """Settle the boxes of one value."""
         ref, boxes = step.ref, self.marks.boxes[step.ref]
         self.marks.expected[ref] = np.asarray(self.own[ref], float)
-        if not (boxes.wrong.any() or boxes.short.any()):
-            self.exact.put(ref, boxes.right, self.key.values[ref])
+        if (boxes.right | ~boxes.typed).all():
+            if ref in self.exact:
+                self.exact.put(ref, boxes.right, self.key.values[ref])
             return
         if ref in self.clean:
             boxes.settle(boxes.right, self.clean[ref])
         if ref in self.exact:
             boxes.settle(boxes.carried, self.exact[ref])
-        if ref in self.own:
+        if ref in self.own and self.own is not self.clean:
             boxes.settle(boxes.carried, self.own[ref], ~self._idle(ref))
         if boxes.wrong.any():
             self._with_slack(step, boxes)
@@ -130,7 +139,8 @@ class _Walk:
             self._rounded_early(step, boxes)
         if boxes.short.any():
             self._settle_short(ref, boxes)
-        self.exact.put(ref, boxes.right, self.key.values[ref])
+        if ref in self.exact:
+            self.exact.put(ref, boxes.right, self.key.values[ref])
         if boxes.wrong.any():
             self._look_into(ref, boxes)
 
@@ -151,14 +161,26 @@ class _Walk:
                     for name, source in step.operands.items()
                 }
                 near = boxes.wrong & boxes.near(kernel_for(step, self.key.steps).run(values))
-                found |= near
-                for place in map(tuple, np.argwhere(near)):
-                    self.marks.early[step.ref, place] = digits
-                    self.marks.notes[step.ref, place] = tr(
-                        "Explained by rounding to {few} digits on the way; keep {digits}.",
-                        few=digits,
-                        digits=self.key.digits,
-                    )
+                self._forgive(step.ref, found, near, digits)
+
+    def _perhaps_rounded(self, step: Step, boxes: Boxes, left: Any) -> None:
+        """What no mistake explains may be as far off as such rounding can make it."""
+        for digits in range(self.key.digits - 1, 1, -1):
+            for hand, found in ((self.clean, boxes.right), (self.own, boxes.carried)):
+                wanted = np.asarray(hand[step.ref], float)
+                sources = (ref for ref in step.operands.values() if ref in self.key.steps)
+                slack = hand.slack(step, {ref: half_unit(np.asarray(hand[ref], float), digits) for ref in sources})
+                near = abs(boxes.value - wanted) <= boxes.room + np.minimum(slack, MODEST * abs(wanted))
+                self._forgive(step.ref, found, boxes.wrong & left & near, digits)
+
+    def _forgive(self, ref: str, found: Any, where: Any, digits: int) -> None:
+        """Count as right, or as carried, what is explained by rounding to so few digits; and say so."""
+        found |= where
+        for place in map(tuple, np.argwhere(where)):
+            self.marks.early[ref, place] = digits
+            self.marks.notes[ref, place] = tr(
+                "Explained by rounding to {few} digits on the way; keep {digits}.", few=digits, digits=self.key.digits
+            )
 
     def _settle_short(self, ref: str, boxes: Boxes) -> None:
         """Fewer digits than are asked for are enough, if they are two and no mistake comes to the same."""
@@ -182,6 +204,7 @@ class _Walk:
 
     def _look_into(self, ref: str, boxes: Boxes) -> None:
         """Find out what made the wrong numbers of a value, and what they would be with all digits."""
+        self._part()
         hands = (self.own, self.exact, self.clean)
         case = Case(self.key, ref, boxes, boxes.wrong, hands, self.marks.boxes.keys())
         left = boxes.wrong
@@ -189,9 +212,14 @@ class _Walk:
             self._first_of_its_kind(cause)
             self.marks.causes.append(cause)
             self.exact.put(ref, cause.where, cause.value)
+            for hand, value in zip((self.own, self.exact), cause.first.deeper, strict=True):
+                if value is not None and len(cause.codes) == 1:
+                    hand.amend(cause.first.source, value, ref, self.marks.boxes)
             left &= ~cause.where
+        self._perhaps_rounded(self.key.steps[ref], boxes, left)
+        left &= boxes.wrong
         for place in map(tuple, np.argwhere(left)):
-            self.marks.notes[ref, place] = hint(case, place)
+            self.marks.suspected[ref, place], self.marks.notes[ref, place] = hint(case, place)
         self.exact.put(ref, left, boxes.value)
         if left.any() and _says_nothing(boxes.value[left], self.key.values[ref][left]):
             self.idle.add(ref)
@@ -199,7 +227,7 @@ class _Walk:
     def _first_of_its_kind(self, cause: Cause) -> None:
         """A rule that is wrong in several places is one mistake, and costs once."""
         for other in self.marks.causes:
-            if cause.systematic and other.systematic and cause.codes == other.codes and not cause.right:
+            if cause.first.systematic and other.first.systematic and cause.codes == other.codes and not cause.right:
                 cause.same_as = cause.same_as or other.ref
 
     def _idle(self, ref: str) -> Any:
@@ -212,8 +240,17 @@ class _Walk:
     def _go_on(self, ref: str) -> None:
         """What is in the boxes is what one goes on with; who makes no mistakes, only with what is right."""
         boxes = self.marks.boxes[ref]
+        good = boxes.right | boxes.short
+        if (boxes.typed & ~good).any():
+            self._part()
+        if self.clean is not self.own:
+            self.clean.put(ref, good, boxes.value)
         self.own.put(ref, boxes.typed, boxes.value)
-        self.clean.put(ref, boxes.right | boxes.short, boxes.value)
+
+    def _part(self) -> None:
+        """From here on, what is in the boxes is no longer all right."""
+        if self.clean is self.own:
+            self.clean = self.own.copy()
 
     def _slack(self, step: Step) -> Any:
         """How far off a value may be because the boxes before are rounded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -31,6 +32,8 @@ WORDS: dict[Status, str] = {
     "error": later("error"),
 }
 SHOWN_DIGITS = 6
+SUSPECTED = 0.3
+"""How sure a mistake is that a number only looks like."""
 
 
 class Item(NamedTuple):
@@ -167,6 +170,8 @@ def grade(key: Key, submission: Submission) -> Result:
         if not cause.right
         for code in cause.codes
     )
+    suspected = Counter((code, ref) for (ref, _), code in marks.suspected.items() if code)
+    mistakes += tuple(Mistaken(code, spoken(ref), count, SUSPECTED) for (code, ref), count in suspected.items())
     remarks = [marks.custom] if marks.custom else []
     if submission.passed_over:
         names = ", ".join(name[:30] for name in submission.passed_over[:5])

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from backprop_cli.grading.cells import Cell, read_cell
+from backprop_cli.grading.diagnosis import SAME
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import PARTS, Key, asked_of
 from backprop_cli.grading.marking import Marks, mark
@@ -131,6 +132,7 @@ def judge(key: Key, errors: Collection[Error], habit: Habit, digits: int, tally:
 
 def _outcome(marks: Marks, errors: Collection[Error]) -> Outcome:
     made = {error.code for error in errors}
+    made |= {code for each in made for code in SAME.get(each, ())}
     named = {code for cause in marks.causes for code in cause.codes[: len(cause.codes) == 1]}
     maybe = {code for cause in marks.causes for code in cause.codes}
     if not marks.causes and not marks.unexplained and not any(boxes.carried.any() for boxes in marks.boxes.values()):
@@ -139,7 +141,7 @@ def _outcome(marks: Marks, errors: Collection[Error]) -> Outcome:
         return "misnamed"
     if maybe - named:
         return "ambiguous" if maybe & made else "misnamed"
-    return "named" if named >= made or (named and len(errors) > 1) else "silent"
+    return "named" if named and (len(errors) > 1 or named & made) else "silent"
 
 
 def _said(marks: Marks) -> str:
