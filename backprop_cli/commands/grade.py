@@ -31,7 +31,7 @@ grade_options = all_of(
             help="How much is told; only value shows what is right.",
         ),
         option("--explain", group=SHOW, is_flag=True, help="The arithmetic behind each mark, with their numbers."),
-        option("--at", "places", group=SHOW, multiple=True, metavar="ADDRESS", help="With --explain: of these boxes."),
+        option("--box", "places", group=SHOW, multiple=True, metavar="ADDRESS", help="With --explain: of these boxes."),
         option("--watch", group=SHOW, is_flag=True, help="Mark again whenever the file is saved."),
     ]
 )
@@ -54,7 +54,7 @@ def grade(files: tuple[str, ...], **options: Any) -> int:
     """
     output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS})
     if options["places"] and not options["explain"]:
-        raise click.UsageError(tr("--at goes with --explain"))
+        raise click.UsageError(tr("--box goes with --explain"))
     keys = bp.read_keys(options["key"])
     if options["watch"]:
         if len(files) != 1 or files[0] == "-" or output.wants_json or output.file:

@@ -47,7 +47,7 @@ class Trial:
         """Whether no honest box was lost, and no mistake was called by a wrong name."""
         double = sum(map(len, self.double.outcomes.values()))
         misnamed = self.double.count("misnamed")
-        return not self.honest.rejected and not self.single.count("misnamed") and misnamed <= WELL * max(double, 1)
+        return not self.honest.rejected and not self.single.count("misnamed") and misnamed <= max(1, WELL * double)
 
     def document(self) -> dict[str, Any]:
         """The JSON document backprop.exercise-test/1."""

@@ -12,7 +12,7 @@ from backprop_cli.language import later, tr
 from backprop_cli.layers import KERNELS
 from backprop_cli.mistakes import REWRITES, other_slips
 from backprop_cli.optimizers import OPTIMIZERS
-from backprop_cli.render.blocks import Block, Code, Fact, Heading, Note
+from backprop_cli.render.blocks import Block, Fact, Formula, Heading, Note
 
 ANYWHERE = later("any number")
 ORDER = later("the order of steps")
@@ -70,7 +70,7 @@ def catalogue_blocks() -> Iterator[Block]:
             yield Note(tr(text))
             yield Fact(tr("at"), ", ".join(dict.fromkeys(tr(entry.at) for entry in same)))
             if rules := list(dict.fromkeys(entry.rule for entry in same if entry.rule)):
-                yield Code("\n".join(rules))
+                yield from map(Formula, rules)
 
 
 def catalogue_document() -> dict[str, Any]:

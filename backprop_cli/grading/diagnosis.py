@@ -145,10 +145,11 @@ class Case:
         """Which boxes hold a value; 0 is no small number, but none."""
         return self.boxes.near(value) & ((self.value != 0) | (abs(value) <= NOISE))
 
-    def chance(self, where: Any) -> float:
+    def chance(self, candidate: Candidate, where: Any) -> float:
         """How likely it is that one of those tried fits so well by chance."""
         size = np.maximum(abs(self.value), abs(self.right[0]))
-        share = np.minimum(1, 2 * self.boxes.room[where] / size[where])
+        off = np.minimum(abs(self.value - candidate.value), abs(self.value - candidate.exact))
+        share = np.minimum(1, 2 * np.maximum(off, self.boxes.half)[where] / size[where])
         return float(min(1.0, max(len(self.candidates), 1) * np.prod(np.nan_to_num(share, nan=1.0))))
 
     @property
@@ -192,7 +193,7 @@ def _best(case: Case, left: Any) -> Cause | None:
     if any(rival.right for rival in rivals.values()):
         rivals = {code: rival for code, rival in rivals.items() if rival.right}
     named = tuple(reversed(rivals.values()))
-    sure = 1 - case.chance(where)
+    sure = 1 - case.chance(first, where)
     if sure < CERTAIN:
         return None
     likely = sure if named[0].text != SCALED else min(sure, HALF)
@@ -341,6 +342,8 @@ def _orders(case: Case, left: Any) -> Iterator[Candidate]:
 def _accidents(case: Case, left: Any) -> Iterator[Candidate]:
     """What happens to one number by itself: its sign, or two digits exchanged; and factors of the loss."""
     yield from _factors(case, left, rivals=True)
+    if left.sum() == 2:
+        yield from (each._replace(rank=0) for each in _orders(case, left))
     if left.sum() == 1:
         (place,) = map(tuple, np.argwhere(left))
         for right in case.right:

@@ -221,8 +221,6 @@ class _Walk:
         for place in map(tuple, np.argwhere(left)):
             self.marks.suspected[ref, place], self.marks.notes[ref, place] = hint(case, place)
         self.exact.put(ref, left, boxes.value)
-        if left.any() and _says_nothing(boxes.value[left], self.key.values[ref][left]):
-            self.idle.add(ref)
 
     def _first_of_its_kind(self, cause: Cause) -> None:
         """A rule that is wrong in several places is one mistake, and costs once."""
@@ -240,11 +238,13 @@ class _Walk:
     def _go_on(self, ref: str) -> None:
         """What is in the boxes is what one goes on with; who makes no mistakes, only with what is right."""
         boxes = self.marks.boxes[ref]
-        good = boxes.right | boxes.short
-        if (boxes.typed & ~good).any():
+        doubtful = boxes.typed & ~boxes.right
+        if doubtful.any():
             self._part()
+            if _says_nothing(boxes.value[doubtful], self.key.values[ref][doubtful]):
+                self.idle.add(ref)
         if self.clean is not self.own:
-            self.clean.put(ref, good, boxes.value)
+            self.clean.put(ref, boxes.right, boxes.value)
         self.own.put(ref, boxes.typed, boxes.value)
 
     def _part(self) -> None:
