@@ -65,7 +65,8 @@ def parse_json(text: str, path: str, **readers: Any) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once, **readers)
     except _Twice as twice:
-        raise InputError("{path}: {name} is given twice", path=path, name=twice) from None
+        where = _second(text, str(twice), path)
+        raise InputError("{where}: {name} is given twice", where=where, name=repr(str(twice))) from None
     except json.JSONDecodeError as error:
         raise InputError(
             "{path}:{line}: not valid JSON: {why} (column {column})",
@@ -101,6 +102,12 @@ def _told(reason: str) -> str:
     return tr(text.replace(quoted[0], "{quoted}"), quoted=quoted[0]) if quoted else tr(text)
 
 
+def _second(text: str, name: str, path: str) -> str:
+    """The path, and the line on which a name stands for the second time."""
+    places = [found.start() for found in re.finditer(rf'"{re.escape(name)}"\s*:', text)]
+    return f"{path}:{text.count(chr(10), 0, places[1]) + 1}" if len(places) > 1 else path
+
+
 class _Twice(ValueError):
     """A name that stands twice in one JSON object."""
 
@@ -110,5 +117,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _Twice(repr(next(name for name in names if names.count(name) > 1)))
+        raise _Twice(next(name for name in names if names.count(name) > 1))
     return table

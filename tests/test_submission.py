@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backprop_cli.errors import InputError
-from backprop_cli.grading.cells import BLANK, read_cell
+from backprop_cli.grading.cells import read_cell
 from backprop_cli.grading.explain import explained
 from backprop_cli.grading.key import Key, half_unit, read_key
 from backprop_cli.grading.result import LEVELS, Result, Reveal, grade
@@ -88,10 +88,6 @@ def statuses(text: str, name: str = "answers.txt", key: Key | None = None) -> di
 
 def said(blocks: Iterable[Any]) -> str:
     return "\n".join(line for block in blocks for line in plain.lines(block))
-
-
-def bug(*values: object, reason: str) -> Any:
-    return pytest.param(*values, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 # --- every form ------------------------------------------------------------------------------------------------------
@@ -212,12 +208,11 @@ Then the gradients:
 """,
     ),
 }
-EMPTY_IS_INVALID = "a box with nothing in it is invalid, not blank: DECIMAL matches the empty text"
 
 
 @pytest.mark.parametrize(
     "form",
-    [bug(form, reason=EMPTY_IS_INVALID) if form in ("TOML", "lists", "JSON", "tables") else form for form in FORMS],
+    FORMS,
 )
 def test_the_same_answers_get_the_same_marks_in_every_form(form: str) -> None:
     name, text = FORMS[form]
@@ -270,12 +265,12 @@ def test_a_list_may_be_written_in_many_ways(text: str) -> None:
 @pytest.mark.parametrize(
     "blank",
     [
-        bug("", reason=EMPTY_IS_INVALID),
-        bug("  ", reason=EMPTY_IS_INVALID),
-        bug("-", reason="a hyphen is invalid, not blank, though BLANK has it: DECIMAL matches a sign alone"),
+        "",
+        "  ",
+        "-",
         *("?", "_", "...", "…", "—", "–", "___"),
-        bug("？", reason="a full-width question mark is invalid, though digits may be full-width"),
-        bug("−", reason="the minus of a printed page is invalid, though - is in BLANK"),
+        "？",
+        "−",
     ],
 )
 def test_a_box_may_be_left_blank(blank: str) -> None:
@@ -283,7 +278,6 @@ def test_a_box_may_be_left_blank(blank: str) -> None:
     assert statuses(json.dumps({"z1": [blank, 0.3925]}), "a.json") == {"z1[1]": "blank", "z1[2]": "correct"}
 
 
-@pytest.mark.xfail(strict=True, reason=EMPTY_IS_INVALID)
 def test_a_box_left_out_between_commas_is_blank() -> None:
     assert statuses("z1 = [, 0.3925]") == {"z1[1]": "blank", "z1[2]": "correct"}
     assert statuses("dW1 = [[0.000438568, ?], [, 0.000995425]]") == {
@@ -321,7 +315,7 @@ def test_rows_for_columns_are_right_and_told(batch: Key) -> None:
     assert result.remarks == ("z1 has rows for columns; that is a convention.",)
 
 
-@pytest.mark.parametrize("answer", ["0.298371", bug("[0.298371]", reason="a list of one is no number, for L alone")])
+@pytest.mark.parametrize("answer", ["0.298371", "[0.298371]"])
 def test_the_loss_is_one_number(answer: str) -> None:
     assert statuses(f"L = {answer}") == {"L": "correct"}
 
@@ -344,7 +338,6 @@ def test_what_a_key_asks_for_is_blank_if_it_is_not_there(tmp_path: Path) -> None
     assert {item[1] for item in marks("", key=key)} == {"blank"}
 
 
-@pytest.mark.xfail(strict=True, reason="the givens on a printed sheet are boxes too: 17 of 23 points for a blank sheet")
 def test_what_is_given_on_a_printed_sheet_earns_nothing(here: Run, tmp_path: Path) -> None:
     made = here("exercise", "new", "mazur", "--as-is", "--ask", "dz1,dW1", "--format", "md", "-o", "made")
     assert made.returncode == 0, made.stderr
@@ -352,7 +345,6 @@ def test_what_is_given_on_a_printed_sheet_earns_nothing(here: Run, tmp_path: Pat
     assert (found["score"], found["max"]) == (0, 6)
 
 
-@pytest.mark.xfail(strict=True, reason=EMPTY_IS_INVALID)
 @pytest.mark.parametrize("form", ["toml", "csv"])
 def test_a_sheet_as_it_was_handed_out_is_blank(here: Run, form: str) -> None:
     made = here("exercise", "new", "mazur", "--as-is", "--ask", "dz1,dW1", "--format", form, "-o", "made")
@@ -361,7 +353,6 @@ def test_a_sheet_as_it_was_handed_out_is_blank(here: Run, form: str) -> None:
     assert [item["status"] for item in found["items"]] == ["blank"] * 6
 
 
-@pytest.mark.xfail(strict=True, reason="the head of our own CSV sheet is told as a box that does not exist: address")
 def test_the_head_of_a_csv_sheet_is_passed_over_in_silence() -> None:
     assert mark("address,answer\nsheet,5a0b5b51\nz1[1],0.3775\n", "a.csv").remarks == ()
 
@@ -411,7 +402,7 @@ def test_signs_of_a_printed_page_are_read_with_a_note(text: str, number: str) ->
     [
         ("−0.3775", "-0.3775"),
         ("０．３７７５", "0.3775"),
-        bug("３／８", "3/8", reason="a fraction in full-width signs has no note, as a decimal has"),
+        ("３／８", "3/8"),
     ],
 )
 def test_the_note_says_what_was_read(text: str, number: str) -> None:
@@ -488,7 +479,6 @@ NO_NUMBERS = {
     "\x1b[31m0.3775": NO_NUMBER,
     "\u202e0.3775": NO_NUMBER,
     "\0": NO_NUMBER,
-    "\ud800": NO_NUMBER,
 }
 
 
@@ -523,9 +513,6 @@ def test_csv_cells_that_begin_a_formula_are_told_so(here: Run, tmp_path: Path) -
     assert text.count("a formula of a spreadsheet; write the number it comes to") == 2
 
 
-RAGGED = "a list whose parts are of different lengths, or empty, ends in ValueError of zip"
-
-
 @pytest.mark.parametrize(
     ("name", "answer", "told"),
     [
@@ -538,9 +525,9 @@ RAGGED = "a list whose parts are of different lengths, or empty, ends in ValueEr
         ("dW1", [["0.1", "0.2"], "0.3"], "rows of different lengths stands here, a list of 2 × 2 is asked for"),
         ("dW1", ["0.1", "0.2", "0.3", "0.4"], "a list of 4 stands here, a list of 2 × 2 is asked for"),
         ("dW1", [[["0.1", "0.2"]]] * 3, "a list of 3 × 1 × 2 stands here, a list of 2 × 2 is asked for"),
-        bug("z1", [[], []], "a list of 2 × 0 stands here, a list of 2 is asked for", reason=RAGGED),
-        bug("z1", [["0.1", "0.2"], "0.3"], "rows of different lengths stands here, a list of 2", reason=RAGGED),
-        bug("z1", ["0.3775", []], "rows of different lengths stands here, a list of 2", reason=RAGGED),
+        ("z1", [[], []], "a list of 2 × 0 stands here, a list of 2 is asked for"),
+        ("z1", [["0.1", "0.2"], "0.3"], "rows of different lengths stands here, a list of 2"),
+        ("z1", ["0.3775", []], "rows of different lengths stands here, a list of 2"),
     ],
 )
 def test_of_a_list_of_another_shape_nothing_is_read(name: str, answer: Any, told: str) -> None:
@@ -583,7 +570,6 @@ def test_names_that_nobody_knows_are_passed_over_and_told(text: str, name: str, 
     assert result.remarks == (f"Passed over, for the sheet has no such box: {told}",)
 
 
-@pytest.mark.xfail(strict=True, reason="a table within a table of JSON is passed over in silence, answers and all")
 def test_what_is_nested_too_deeply_to_be_read_is_told() -> None:
     result = mark('{"answers": {"layer1": {"z1": [0.3775, 0.3925]}}}', "a.json")
     assert result.items or result.remarks
@@ -600,36 +586,32 @@ def test_what_is_nested_too_deeply_to_be_read_is_told() -> None:
         'z1 = ["0.3775", "[0.3925"]',
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a bracket in a remark or in prose swallows all that follows, in silence")
 def test_a_bracket_in_a_remark_takes_nothing_from_what_follows(text: str) -> None:
     found = statuses(f"{text}\na1 = [0.59327, 0.596884]")
     assert (found.get("a1[1]"), found.get("a1[2]")) == ("correct", "correct")
 
 
-@pytest.mark.parametrize("name", ["W₁′", "W1_new", bug("W1'", reason="in a line, W1' is read as W1, the old weights")])
+@pytest.mark.parametrize("name", ["W₁′", "W1_new", "W1'"])
 def test_a_prime_means_the_new_weights(name: str) -> None:
     assert next(iter(statuses(f"{name} = [[0.14978, 0.19956], [0.24975, 0.2995]]"))) == "W1_new[1,1]"
     assert list(statuses(f"{name}[1,2] = 0.19956")) == ["W1_new[1,2]"]
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-@pytest.mark.xfail(strict=True, reason="without a head, a comma in the first address passes for what parts the columns")
 def test_an_address_with_a_comma_does_not_part_the_columns(separator: str) -> None:
     text = f"dW1[1,1]{separator}0.000438568\nz1[1]{separator}0.3775\n"
     assert statuses(text, "a.csv") == {"z1[1]": "correct", "dW1[1,1]": "correct"}
 
 
-@pytest.mark.xfail(strict=True, reason="the last cell of a row, if it is empty and written ||, takes its row along")
 def test_an_empty_last_cell_harms_no_other_of_its_row() -> None:
     found = statuses("|dW1|1|2|\n|-|-|-|\n|1|0.000438568||\n|2|0.000497713|0.000995425|", "a.md")
     assert found["dW1[1,1]"] == "correct"
 
 
-@pytest.mark.xfail(strict=True, reason="a list over many lines takes the square of their number: 1 MB takes a minute")
 def test_a_bracket_that_is_never_closed_is_found_soon() -> None:
     begun = time.perf_counter()
     with pytest.raises(InputError, match=r"^a\.txt:1: a bracket is not closed"):
-        read_sheet("z1 = [\n" + "0.12345678,\n" * 8000, "a.txt", mazur())
+        read_sheet("z1 = [\n" + "0.12345678,\n" * 12_000, "a.txt", mazur())
     assert time.perf_counter() - begun < 0.25
 
 
@@ -652,9 +634,9 @@ BAD_FILES = {
     "twice by two names": ("a.toml", b"dz1 = [1, 2]\n\ndelta1[2] = 2\n", "a.toml:3: delta1[2] is given twice"),
     "twice in CSV": ("a.csv", b"z1[1],1\nz1[2],1\nz1[1],1\n", "a.csv:3: z1[1] is given twice"),
     "twice in a table": ("a.md", b"|a|b|\n|-|-|\n|L|1|\n|L|1|\n", "a.md:4: L is given twice"),
-    "twice in JSON": ("a.json", b'{\n"z1": [1, 2],\n"z1": [1, 2]}', "a.json: 'z1' is given twice"),
-    "twice in JSON by two names": ("a.json", b'{"dz1": [1, 2],\n"delta1[1]": 1}', "a.json: delta1[1] is given twice"),
-    "twice in two tables": ("a.json", b'{"L": 1, "answers": {"L": 1}}', "a.json: L is given twice"),
+    "twice in JSON": ("a.json", b'{\n"z1": [1, 2],\n"z1": [1, 2]}', "a.json:3: 'z1' is given twice"),
+    "twice in JSON by two names": ("a.json", b'{"dz1": [1, 2],\n"delta1[1]": 1}', "a.json:2: delta1[1] is given twice"),
+    "twice in two tables": ("a.json", b'{"L": 1, "answers": {"L": 1}}', "a.json:1: L is given twice"),
 }
 
 
@@ -669,14 +651,12 @@ def test_a_file_that_cannot_be_read_is_one_message_and_exit_code_3(here: Run, tm
     assert error.count("\n") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="of a name that is given twice in JSON, the line is not told")
 @pytest.mark.parametrize("text", ['{\n"z1": [1, 2],\n"z1": [1, 2]}', '{"dz1": [1, 2],\n\n"delta1[1]": 1}'])
 def test_the_line_is_told_in_json_too(text: str) -> None:
     with pytest.raises(InputError, match=r"a\.json:3: .* is given twice"):
         read_sheet(text, "a.json", mazur())
 
 
-@pytest.mark.xfail(strict=True, reason="lists in JSON of some hundred levels end in RecursionError")
 def test_lists_of_many_levels_are_an_error_of_the_file_or_of_the_box() -> None:
     text = f'{{"z1": {"[" * 900}1{"]" * 900}, "L": 0.298371}}'
     try:
@@ -697,8 +677,8 @@ def test_lists_of_many_levels_are_an_error_of_the_file_or_of_the_box() -> None:
         (["a.txt", "--key", "mozart"], 2, "unknown preset 'mozart'"),
         (["a.txt"], 2, "Missing option '--key'"),
         (["--key", "mazur"], 2, "Missing argument"),
-        (["a.txt", "--key", "mazur", "--at", "z1[1]"], 2, "--at goes with --explain"),
-        (["a.txt", "--key", "mazur", "--explain", "--at", "q7"], 2, "unknown value 'q7'"),
+        (["a.txt", "--key", "mazur", "--box", "z1[1]"], 2, "--box goes with --explain"),
+        (["a.txt", "--key", "mazur", "--explain", "--box", "q7"], 2, "unknown value 'q7'"),
         (["a.txt", "--key", "mazur", "--fail-below", "101"], 2, "101"),
         (["a.txt", "--key", "mazur", "--reveal", "everything"], 2, "everything"),
         (["a.txt", "a.txt", "--key", "mazur", "--watch"], 2, "--watch looks at one file"),
@@ -715,9 +695,6 @@ def test_what_cannot_be_done_is_told(here: Run, tmp_path: Path, arguments: list[
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "hello world\n", "foo = 3\n"])
-@pytest.mark.xfail(
-    strict=True, reason="a sheet without a single answer gets 0 of 0 points of a bare problem, and passes"
-)
 def test_a_sheet_without_answers_does_not_pass(text: str) -> None:
     try:
         assert mark(text).status != "pass"
@@ -748,7 +725,6 @@ def test_a_sheet_is_marked_by_its_own_key_and_no_other(here: Run, tmp_path: Path
     assert "carol.toml: no key is that of sheet 'carol'; there are 2 keys" in nobody.stderr.decode()
 
 
-@pytest.mark.xfail(strict=True, reason="a sheet without a key is told under the name of the first key of the folder")
 def test_a_sheet_without_a_key_is_not_told_as_another_s(here: Run, tmp_path: Path) -> None:
     for name in ("ada", "bob"):
         key_file(tmp_path / "keys", '"z1"', name)
@@ -824,9 +800,7 @@ def test_names_of_files_and_sheets_steer_nothing_either(here: Run, tmp_path: Pat
         assert "pwn" in text
 
 
-@pytest.mark.parametrize(
-    "target", ["a.svg", "a.txt", bug("a.json", reason="half a surrogate pair in a file of JSON: UnicodeEncodeError")]
-)
+@pytest.mark.parametrize("target", ["a.svg", "a.txt", "a.json"])
 def test_half_a_character_can_be_written_to_a_file(here: Run, tmp_path: Path, target: str) -> None:
     (tmp_path / "a.in.json").write_text('{"z1": ["\\ud800", 0.3925], "\\udfff": 3}')
     assert here("grade", "a.in.json", "--key", "mazur").returncode == 0
@@ -906,7 +880,7 @@ def test_only_value_reveals_it_on_any_screen(here: Run, tmp_path: Path, how: lis
     (tmp_path / "a.txt").write_text(text)
     result = mark(text, key=read_key(path))
     lost = lost_boxes(result)
-    for level, explain in [(level, explain) for level in LEVELS[:3] for explain in ([], ["--explain"])]:
+    for level, explain in [*((level, []) for level in LEVELS[:3]), ("diagnosis", ["--explain"])]:
         found = here("grade", "a.txt", "--key", path, "--reveal", level, *how, *explain)
         assert (found.returncode, leaked(result.key, lost, found.stdout.decode(), numbers(text))) == (0, set())
     found = here("grade", "a.txt", "--key", path, "--reveal", "value", *how)
@@ -921,7 +895,6 @@ def test_only_value_reveals_it_on_any_screen(here: Run, tmp_path: Path, how: lis
         ('"a2", "L"', "a2 = [0.7513650695523157, 0.7729284653214625]\nL = 0.5"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="--explain shows another value that is the same number as the one asked for")
 def test_no_other_value_that_is_the_same_is_told(tmp_path: Path, ask: str, text: str) -> None:
     key = read_key(key_file(tmp_path, ask))
     result = mark(text, key=key)
@@ -934,7 +907,7 @@ def test_no_other_value_that_is_the_same_is_told(tmp_path: Path, ask: str, text:
     "ref",
     [
         *("z1", "a1", "z2", "a2", "dz2", "dW2", "db2", "dz1", "dW1", "db1", "W1_new", "b1_new", "W2_new", "b2_new"),
-        bug("L", reason="--explain shows E, which is L where there is one sample"),
+        "L",
     ],
 )
 def test_no_mistake_makes_its_marks_tell_what_is_right(tmp_path: Path, ref: str) -> None:
@@ -973,7 +946,7 @@ def test_each_level_tells_a_little_more(here: Run, tmp_path: Path, how: list[str
     assert "0.13849" not in diagnosis and "0.13849" in value
 
 
-@pytest.mark.parametrize("level", ["none", bug("verdict", reason="--explain tells the diagnosis at verdict, too")])
+@pytest.mark.parametrize("level", ["none", "verdict"])
 def test_an_explanation_tells_no_diagnosis_where_none_may_be_told(level: Reveal, here: Run, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(SLIP)
     text = here("grade", "a.txt", "--key", "mazur", "--reveal", level, "--explain").stdout.decode()
@@ -981,9 +954,6 @@ def test_an_explanation_tells_no_diagnosis_where_none_may_be_told(level: Reveal,
 
 
 @pytest.mark.parametrize("level", ["none", "verdict"])
-@pytest.mark.xfail(
-    strict=True, reason="the line on each of several sheets names the mistakes, whatever may be revealed"
-)
 def test_of_several_sheets_no_more_is_told(level: Reveal, here: Run, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(SLIP)
     text = here("grade", "a.txt", "a.txt", "--key", "mazur", "--reveal", level).stdout.decode()
@@ -1117,7 +1087,7 @@ def marked_or_told(text: str, name: str) -> None:
 @example("1e-99999")
 def test_any_text_in_a_box_is_a_number_or_blank_or_told(text: str) -> None:
     cell = read_cell(text)
-    if cell.fault or text.strip() in BLANK:
+    if cell.fault or cell.blank:
         assert math.isnan(cell.value)
     else:
         assert math.isfinite(cell.value) and math.isfinite(cell.half) and cell.half >= 0
@@ -1137,7 +1107,6 @@ def test_any_text_as_a_sheet_is_marked_or_one_clear_message(text: str, name: str
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 @example({"dz1": [[], []]})
-@pytest.mark.xfail(strict=True, reason=RAGGED)
 def test_any_json_as_a_sheet_is_marked_or_one_clear_message(table: dict[str, Any]) -> None:
     marked_or_told(json.dumps(table), "a.json")
 

@@ -55,6 +55,8 @@ def grade(files: tuple[str, ...], **options: Any) -> int:
     output = bp.Output(**{name: options.pop(name) for name in OUTPUT_KEYS})
     if options["places"] and not options["explain"]:
         raise click.UsageError(tr("--box goes with --explain"))
+    if options["explain"] and options["reveal"] not in ("diagnosis", "value"):
+        raise click.UsageError(tr("--explain tells the diagnosis; it goes with --reveal diagnosis or value"))
     keys = bp.read_keys(options["key"])
     if options["watch"]:
         if len(files) != 1 or files[0] == "-" or output.wants_json or output.file:
@@ -75,8 +77,8 @@ def _blocks(results: Any, options: dict[str, Any]) -> Any:
     """The report on each sheet; of many, a line each."""
     for result in results:
         if len(results) > 1 and not options["explain"]:
-            yield bp.in_a_line(result)
+            yield bp.in_a_line(result, options["reveal"])
             continue
         yield from result.blocks(options["reveal"])
-        if options["explain"] and options["reveal"] != "none":
+        if options["explain"]:
             yield from bp.explained(result, options["reveal"], options["places"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from backprop_cli import files
 from backprop_cli.errors import BackpropError, InputError, UsageError
 from backprop_cli.grading.key import Key, read_key
-from backprop_cli.grading.result import Result, failed, grade
+from backprop_cli.grading.result import Result, Reveal, failed, grade
 from backprop_cli.grading.submission import read_sheet, sheet_id
 from backprop_cli.language import plural, tr
 from backprop_cli.render.blocks import Fact
@@ -96,12 +96,13 @@ def marked_whenever(path: str, keys: Keys) -> Iterator[list[Result]]:
         time.sleep(PAUSE)
 
 
-def in_a_line(result: Result) -> Fact:
-    """How a sheet ended, in a line, with the mistakes that were named."""
+def in_a_line(result: Result, reveal: Reveal) -> Fact:
+    """How a sheet ended, in a line, with the mistakes that were named if they may be."""
     if result.fault:
         return Fact(result.name, result.fault, result=True)
     said = tr("{score} of {most} points", score=f"{result.score:g}", most=f"{result.most:g}")
-    names = ", ".join(f"{found.code} ({found.at})" for found in result.mistakes)
+    told = result.mistakes if reveal in ("diagnosis", "value") else ()
+    names = ", ".join(f"{found.code} ({found.at})" for found in told)
     return Fact(result.name, f"{said}  {names}".rstrip(), result=True)
 
 
@@ -110,5 +111,6 @@ def exit_code(results: Iterable[Result], percent: float | None) -> int:
     results = list(results)
     if any(result.fault for result in results):
         return 3
-    least = (percent or 0) / 100
-    return int(percent is not None and any(result.score < least * result.most for result in results))
+    if percent is None:
+        return 0
+    return int(any(100 * result.score < percent * result.most or not result.most for result in results))

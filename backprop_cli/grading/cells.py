@@ -15,7 +15,7 @@ LONGEST = 40
 """The most characters of a number that is written by hand."""
 TOO_LONG = later("a number by hand has at most {most} characters; this has {count}")
 NO_NUMBER = later("not a number; write it like 0.37, -1.2e-5 or 3/8")
-DECIMAL = re.compile(r"([-+]?)(\d*)\.?(\d*)(?:[eE]([-+]?\d{1,4}))?")
+DECIMAL = re.compile(r"([-+]?)(?=\.?\d)(\d*)\.?(\d*)(?:[eE]([-+]?\d{1,4}))?")
 FRACTION = re.compile(r"([-+]?\d{1,9})/(\d{1,9})")
 BLANK = frozenset(("", "?", "-", "_", "...", "…", "—", "–", "___"))
 
@@ -49,18 +49,18 @@ def read_cell(text: str) -> Cell:
 def _read(text: str) -> Cell:
     found = DECIMAL.fullmatch(text) if text.isascii() else None
     if found is None:
-        if text in BLANK:
+        plain = keyed(text).strip()
+        if plain in BLANK:
             return Cell(text)
         _refuse(text)
-        plain = keyed(text).strip()
+        note = tr("read as {number}", number=plain) if plain != text else ""
         if fraction := FRACTION.fullmatch(plain):
             if not int(fraction[2]):
                 raise UsageError("it divides by 0")
-            return Cell(text, int(fraction[1]) / int(fraction[2]))
+            return Cell(text, int(fraction[1]) / int(fraction[2]), note=note)
         found = DECIMAL.fullmatch(plain)
         if not found:
             raise UsageError(NO_NUMBER)
-        note = tr("read as {number}", number=plain) if plain != text else ""
         return _decimal(text, found)._replace(note=note)
     return _decimal(text, found)
 
@@ -70,8 +70,6 @@ def _decimal(text: str, found: re.Match[str]) -> Cell:
     if len(text) > LONGEST:
         raise UsageError(TOO_LONG, most=LONGEST, count=len(text))
     sign, whole, places, power = found.groups()
-    if not whole and not places:
-        raise UsageError(NO_NUMBER)
     try:
         value = float(f"{sign}{whole or 0}.{places or 0}e{power or 0}")
         half = 10.0 ** (int(power or 0) - len(places)) / 2

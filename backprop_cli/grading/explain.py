@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,8 @@ from backprop_cli.trace import Step, Trace
 from backprop_cli.worked import right_side
 
 DIGITS = 6
+TELLING = 1e-2
+"""Who knows a number so close to another, as a share, knows the other."""
 
 
 def explained(result: Result, reveal: Reveal, addresses: tuple[str, ...] = ()) -> Iterator[Block]:
@@ -49,7 +50,7 @@ def _one(key: Key, marks: Marks, item: Item, reveal: Reveal) -> Iterator[Block]:
         return
     notation = Notation(_own_tape(key.trace, marks))
     left = notation.entry(item.ref, item.place)
-    write = partial(_written, key, marks, notation, reveal)
+    write = partial(_written, key, marks, notation, item, reveal)
     cause = next((cause for cause in marks.causes if cause.ref == item.ref and cause.where[item.place]), None)
     slip = _slip(key, item.ref, cause.codes[0]) if cause and len(cause.codes) == 1 else None
     if slip and isinstance(slip.rule, Formula):
@@ -72,22 +73,28 @@ def _own_tape(trace: Trace, marks: Marks) -> Trace:
     return other
 
 
-def _written(key: Key, marks: Marks, notation: Notation, reveal: Reveal, ref: str, place: tuple[int, ...]) -> Term:
-    """A number of the student's own, or what is given; what they left out goes by its name."""
+def _written(
+    key: Key, marks: Marks, notation: Notation, item: Item, reveal: Reveal, ref: str, place: tuple[int, ...]
+) -> Term:
+    """A number of the student's own, or what is given; what they left out goes by its name.
+
+    A value that is on no sheet, such as ∂L/∂a₁, is shown if it follows in one step from what they typed, and is not
+    itself what this box should hold.
+    """
     typed = ref in marks.boxes and marks.boxes[ref].typed[place]
-    if reveal == "value" or typed or ref not in key.steps or _follows(key, marks, ref):
-        return number(notation.trace.entry(ref, place), DIGITS)
+    found = float(notation.trace.entry(ref, place))
+    right = float(np.asarray(marks.expected.get(item.ref, key.values[item.ref]))[item.place])
+    tells = abs(found - right) <= TELLING * abs(right)
+    if reveal == "value" or typed or ref not in key.steps or (_follows(key, marks, ref) and not tells):
+        return number(found, DIGITS)
     return Term(notation.entry(ref, place))
 
 
 def _follows(key: Key, marks: Marks, ref: str) -> bool:
-    """Whether a value that nobody asked for follows from what the student typed, and tells nothing else."""
-    step: Any = key.steps.get(ref)
-    if step is None:
-        return True
-    if ref in marks.boxes:
-        return bool(marks.boxes[ref].typed.all())
-    return ref not in key.asked and all(_follows(key, marks, source) for source in step.operands.values())
+    """Whether a value follows in one step from what the student typed and what is given."""
+    sources = [source for source in key.steps[ref].operands.values() if source in key.steps]
+    typed = [source in marks.boxes and bool(marks.boxes[source].typed.all()) for source in sources]
+    return ref not in marks.boxes and ref not in key.asked and bool(typed) and all(typed)
 
 
 def _slip(key: Key, ref: str, code: str) -> Slip | None:

@@ -61,7 +61,7 @@ class Mistaken(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What came of one sheet. `fault` says why it could not be marked at all."""
+    """What came of one sheet. `fault` says why it could not be marked at all; then it may have no key of its own."""
 
     name: str
     key: Key
@@ -84,7 +84,7 @@ class Result:
     @property
     def status(self) -> str:
         """pass, if nothing is lost; fail; or error, if it could not be marked."""
-        return "error" if self.fault else "pass" if self.score == self.most else "fail"
+        return "error" if self.fault else "pass" if self.score == self.most > 0 else "fail"
 
     def document(self, reveal: Reveal = "diagnosis") -> dict[str, Any]:
         """The JSON document backprop.grade/1, with as much as may be revealed."""
@@ -93,7 +93,7 @@ class Result:
             "schema": "backprop.grade/1",
             "tool": f"backprop {__version__}",
             "submission": self.name,
-            "sheet": self.key.id,
+            "sheet": self.key.id if self.marks else "",
             "score": self.score,
             "max": self.most,
             "status": self.status,
@@ -176,6 +176,8 @@ def grade(key: Key, submission: Submission) -> Result:
     if submission.passed_over:
         names = ", ".join(name[:30] for name in submission.passed_over[:5])
         remarks.append(tr("Passed over, for the sheet has no such box: {names}", names=names))
+    if not items:
+        remarks.append(tr("There is nothing on it to be marked; write lines such as dz1 = [0.0087, 0.00995]."))
     for ref in submission.turned:
         remarks.append(tr("{name} has rows for columns; that is a convention.", name=spoken(ref)))
     return Result(submission.name, key, marks, items, mistakes, tuple(remarks))

@@ -86,7 +86,7 @@ class Output:
     def save(self, text: str) -> None:
         """Write a text to the file, UTF-8 and with plain line ends. Raises UsageError."""
         try:
-            Path(self.output).write_text(text, encoding="utf-8", newline="\n")
+            Path(self.output).write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
             why = tr(error.strerror or "")
             raise UsageError("{path}: cannot be written: {why}", path=self.output, why=why) from None
