@@ -289,7 +289,8 @@ class Formula:
         shapes = tuple((name, np.shape(value)) for name, value in operands.items())
         shape, index, sizes = _laid_out(self, shapes, tuple((name, float(operands[name])) for name in self.indexed))
         with np.errstate(all="ignore"):
-            return np.broadcast_to(self.at(index, operands, ARRAYS, sizes), shape)
+            found = self.at(index, operands, ARRAYS, sizes)
+        return found if np.shape(found) == shape else np.broadcast_to(found, shape)
 
 
 def positions(axes: tuple[str, ...], sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -124,8 +124,7 @@ class _Walk:
         ref, boxes = step.ref, self.marks.boxes[step.ref]
         self.marks.expected[ref] = np.asarray(self.own[ref], float)
         if (boxes.right | ~boxes.typed).all():
-            if ref in self.exact:
-                self.exact.put(ref, boxes.right, self.key.values[ref])
+            self._right_after_all(ref, boxes)
             return
         if ref in self.clean:
             boxes.settle(boxes.right, self.clean[ref])
@@ -139,10 +138,14 @@ class _Walk:
             self._rounded_early(step, boxes)
         if boxes.short.any():
             self._settle_short(ref, boxes)
-        if ref in self.exact:
-            self.exact.put(ref, boxes.right, self.key.values[ref])
+        self._right_after_all(ref, boxes)
         if boxes.wrong.any():
             self._look_into(ref, boxes)
+
+    def _right_after_all(self, ref: str, boxes: Boxes) -> None:
+        """Whoever makes mistakes and has a number right that would be wrong by them, goes on with the right one."""
+        if ref in self.exact:
+            self.exact.put(ref, boxes.right & ~boxes.near(self.exact[ref]), self.key.values[ref])
 
     def _with_slack(self, step: Step, boxes: Boxes) -> None:
         """What somebody may get who wrote rounded numbers into the boxes before, and went on with better ones."""
@@ -216,6 +219,8 @@ class _Walk:
                 if value is not None and len(cause.codes) == 1:
                     hand.amend(cause.first.source, value, ref, self.marks.boxes)
             left &= ~cause.where
+        if not left.any():
+            return
         self._perhaps_rounded(self.key.steps[ref], boxes, left)
         left &= boxes.wrong
         for place in map(tuple, np.argwhere(left)):
