@@ -23,8 +23,8 @@ from backprop_cli.cli import backprop as group
 from backprop_cli.commands.page import paragraphs
 from backprop_cli.course import player
 from backprop_cli.layers import KERNELS
-from backprop_cli.mistakes import REWRITES
 from backprop_cli.optimizers import OPTIMIZERS
+from backprop_cli.rewrites import REWRITES
 from backprop_cli.trace import PHASES, added
 from backprop_cli.verdict import WITNESSES
 
@@ -88,7 +88,7 @@ def tables() -> dict[str, Iterable[str]]:
         "layers, optimizers": list(kernel_texts()),
         "layers/elementary.py": [kernel.name.replace("_", " ") for kernel in KERNELS.values() if kernel.target == "s"],
         "course/player.py": [*player.HELP, *player.HELP.values()],
-        "mistakes.py": [rewrite.text for rewrite in REWRITES],
+        "rewrites.py": [rewrite.text for rewrite in REWRITES],
         "play.py": [*play.HELP, *play.HELP.values()],
         "predict.py": predict.STAGES,
         "trace.py": PHASES,

@@ -10,9 +10,9 @@ from backprop_cli.grading.diagnosis import CONSTANT, ELSEWHERE, FACTORS, ORDERED
 from backprop_cli.kernel import Kernel
 from backprop_cli.language import later, tr
 from backprop_cli.layers import KERNELS
-from backprop_cli.mistakes import REWRITES, other_slips
 from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.render.blocks import Block, Fact, Formula, Heading, Note
+from backprop_cli.rewrites import REWRITES, other_slips
 
 ANYWHERE = later("any number")
 ORDER = later("the order of steps")

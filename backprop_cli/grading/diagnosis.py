@@ -16,7 +16,7 @@ from backprop_cli.grading.boxes import NOISE, Boxes
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import Key, Place, half_unit, spoken
 from backprop_cli.language import later, tr
-from backprop_cli.mistakes import Slip
+from backprop_cli.rewrites import Slip
 
 CERTAIN = 0.9
 """A mistake is named if chance would have made the same numbers less than once in ten times."""

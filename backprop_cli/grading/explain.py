@@ -18,10 +18,10 @@ from backprop_cli.grading.marking import Marks
 from backprop_cli.grading.result import Item, Result, Reveal
 from backprop_cli.kernel import Kernel
 from backprop_cli.language import tr
-from backprop_cli.mistakes import Slip
 from backprop_cli.notation import Notation, Term, number
 from backprop_cli.render.blocks import Block, Heading, Note, Worked
 from backprop_cli.render.blocks import Formula as Symbols
+from backprop_cli.rewrites import Slip
 from backprop_cli.trace import Step, Trace
 from backprop_cli.worked import right_side
 
