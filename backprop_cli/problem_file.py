@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[type, ...]] = {
 NAMES: dict[tuple[type, ...], str] = {
     (str,): later("text"),
     (list,): later("a list"),
+    (dict,): later("a table"),
     (str, list): later("text or a list"),
     (dict, str): later("a table or text"),
     (int,): later("a whole number"),

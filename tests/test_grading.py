@@ -176,13 +176,70 @@ def test_either_slope_of_relu_at_its_kink_is_right() -> None:
         assert result.status == "pass", lost(result)
 
 
-def test_zeros_earn_nothing_from_zeros() -> None:
-    key = key_of(ask=("backward",))
-    zeros = "\n".join(
-        f"{key.address(ref, place)} = 0" for ref in key.asked for place in np.ndindex(*np.shape(key.trace[ref]))
-    )
-    result = grade(key, read_sheet(zeros, "x.txt", key))
-    assert result.score <= 2, [item for item in result.items if item.points]
+def everywhere(key: Key, typed: str, *phases: str) -> Result:
+    """A sheet on which the same is typed into every box, or only into those of some phases, and the rest is right."""
+    lines = []
+    for ref in key.asked:
+        for place in np.ndindex(*np.shape(key.trace[ref])):
+            right = f"{np.asarray(key.trace[ref])[place]:.4g}"
+            same = not phases or key.steps[ref].phase in phases
+            lines.append(f"{key.address(ref, place)} = {typed if same else right}")
+    return grade(key, read_sheet("\n".join(lines), "x.txt", key))
+
+
+@pytest.mark.parametrize("typed", ["0", "0.0000", "0.5000", "1.000"])
+@pytest.mark.parametrize("phases", [(), ("backward", "update"), ("backward",)])
+def test_the_same_number_everywhere_earns_nothing(typed: str, phases: tuple[str, ...]) -> None:
+    key = key_of()
+    result = everywhere(key, typed, *phases)
+    right = sum(key.steps[ref].phase not in phases for ref in key.asked for _ in np.ndindex(*np.shape(key.trace[ref])))
+    assert result.score <= (right if phases else 0) + 2, [item.address for item in result.items if item.points]
+
+
+def test_a_zero_is_a_number_and_what_follows_from_it_counts() -> None:
+    assert lost(sheet(key_of(), "no_bias at db2", changed={"db2[1]": "0", "db2[2]": "0"})) == [("db2[1]", "no_bias")]
+
+
+def test_a_rule_shows_in_most_boxes_or_is_not_named() -> None:
+    key = key_of()
+    z = np.asarray(key.trace["z1"])[0]
+    typed = {f"a1[{unit}]": f"{np.tanh(value) / 2 + 0.3:.4g}" for unit, value in enumerate(z, 1)}
+    codes = {code for _, code in lost(sheet(key, changed={**typed, "a1[1]": f"{z[0]:.4g}"}))}
+    assert "no_activation" not in codes
+
+
+def test_a_factor_that_begins_in_the_loss_costs_once() -> None:
+    key = key_of()
+    scaled = {
+        "L": 2 * key.trace["L"],
+        **{f"delta2[{unit + 1}]": 2 * float(key.trace["dz2"][0, unit]) for unit in range(2)},
+    }
+    result = sheet(key, changed={address: f"{float(value):.4g}" for address, value in scaled.items()})
+    lost_here = [address for address, _ in lost(result) if address == "L" or address.startswith("delta2")]
+    assert lost_here == ["L"]
+
+
+def test_the_mean_may_be_taken_in_the_gradients_of_the_weights() -> None:
+    """δ = a − y, and dW = δᵀa / n, as a well-known course has it."""
+    key = key_of(x=[[0.4, -0.3, 0.7], [0.9, 0.2, -0.5], [-0.6, 0.8, 0.3]], y=[[0, 1], [1, 0], [1, 1]], loss="bce_sum")
+    lines = []
+    for ref in key.asked:
+        value = np.asarray(key.trace[ref]) * (3 if ref.startswith("dz") else 1)
+        lines += [f"{key.address(ref, place)} = {value[place]:.4g}" for place in np.ndindex(*value.shape)]
+    result = grade(key, read_sheet("\n".join(lines), "x.txt", key))
+    assert result.status == "pass", lost(result)[:4]
+
+
+def test_both_ways_to_write_the_step_alone_are_known() -> None:
+    key = key_of()
+    typed = {
+        key.address(ref, place): f"{-0.5 * key.trace[f'd{ref[:-4]}'][place]:.4g}"
+        for ref in key.asked
+        if ref.endswith("_new")
+        for place in np.ndindex(*np.shape(key.trace[ref]))
+    }
+    result = sheet(key, changed=typed)
+    assert {code for _, code in lost(result)} == {"step_only"} and len(lost(result)) == 1
 
 
 def test_rounding_on_the_way_is_forgiven_and_said() -> None:
@@ -266,7 +323,7 @@ def test_article_4_is_marked_as_a_good_teacher_would() -> None:
     }.items():
         assert items[address].status == "wrong" and said in items[address].note, address
     assert {(found.code, found.at) for found in result.mistakes} >= {
-        ("double_activation", "z2"), ("missing_minus", "L"), ("sign", "delta2"), ("decimal_slip", "W2_new"),
+        ("double_activation", "z2"), ("missing_minus", "L"), ("decimal_slip", "W2_new"),
     }  # fmt: skip
     follows = ("dW2", "b2_new")
     assert {item.status for item in result.items if item.ref in follows} == {"carried"}

@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backprop_cli.errors import InputError
-from backprop_cli.grading.cells import read_cell
+from backprop_cli.grading.cells import SHOWN, read_cell
 from backprop_cli.grading.explain import explained
 from backprop_cli.grading.key import Key, half_unit, read_key
 from backprop_cli.grading.result import LEVELS, Result, Reveal, grade
@@ -488,10 +488,11 @@ def test_what_is_no_number_is_told_and_blocks_only_itself(text: str) -> None:
     assert (math.isnan(cell.value), cell.fault) == (True, NO_NUMBERS[text])
     sheet = json.dumps({"z1": [text, 0.3925], "a1[1]": text, "a1[2]": 0.596884})
     found = [(address, status, typed, note) for address, status, _, typed, _, note in marks(sheet, "a.json")]
+    told = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
     assert found == [
-        ("z1[1]", "invalid", text, NO_NUMBERS[text]),
+        ("z1[1]", "invalid", told, NO_NUMBERS[text]),
         ("z1[2]", "correct", "0.3925", ""),
-        ("a1[1]", "invalid", text, NO_NUMBERS[text]),
+        ("a1[1]", "invalid", told, NO_NUMBERS[text]),
         ("a1[2]", "correct", "0.596884", ""),
     ]
 
@@ -499,7 +500,10 @@ def test_what_is_no_number_is_told_and_blocks_only_itself(text: str) -> None:
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000, "true", "false"])
 def test_what_json_has_besides_numbers_is_no_number(text: str) -> None:
     found = marks(f'{{"z1": [{text}, 0.3925]}}', "a.json")
-    assert [(status, typed) for _, status, _, typed, _, _ in found] == [("invalid", text), ("correct", "0.3925")]
+    assert [(status, typed) for _, status, _, typed, _, _ in found] == [
+        ("invalid", text if len(text) <= SHOWN else f"{text[:SHOWN]}…"),
+        ("correct", "0.3925"),
+    ]
 
 
 def test_csv_cells_that_begin_a_formula_are_told_so(here: Run, tmp_path: Path) -> None:
@@ -516,18 +520,18 @@ def test_csv_cells_that_begin_a_formula_are_told_so(here: Run, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "answer", "told"),
     [
-        ("z1", ["0.1"] * 10_000, "a list of 10000 stands here, a list of 2 is asked for"),
-        ("z1", [["0.1"] * 100] * 100, "a list of 100 × 100 stands here, a list of 2 is asked for"),
-        ("z1", ["0.3775"], "a list of 1 stands here, a list of 2 is asked for"),
-        ("z1", [], "a list of 0 stands here, a list of 2 is asked for"),
-        ("z1", "0.3775", "one number stands here, a list of 2 is asked for"),
-        ("dW1", [["0.1", "0.2"], ["0.3"]], "rows of different lengths stands here, a list of 2 × 2 is asked for"),
-        ("dW1", [["0.1", "0.2"], "0.3"], "rows of different lengths stands here, a list of 2 × 2 is asked for"),
-        ("dW1", ["0.1", "0.2", "0.3", "0.4"], "a list of 4 stands here, a list of 2 × 2 is asked for"),
-        ("dW1", [[["0.1", "0.2"]]] * 3, "a list of 3 × 1 × 2 stands here, a list of 2 × 2 is asked for"),
-        ("z1", [[], []], "a list of 2 × 0 stands here, a list of 2 is asked for"),
-        ("z1", [["0.1", "0.2"], "0.3"], "rows of different lengths stands here, a list of 2"),
-        ("z1", ["0.3775", []], "rows of different lengths stands here, a list of 2"),
+        ("z1", ["0.1"] * 10_000, "here: a list of 10000; asked for: a list of 2"),
+        ("z1", [["0.1"] * 100] * 100, "here: a list of 100 × 100; asked for: a list of 2"),
+        ("z1", ["0.3775"], "here: a list of 1; asked for: a list of 2"),
+        ("z1", [], "here: a list of 0; asked for: a list of 2"),
+        ("z1", "0.3775", "here: one number; asked for: a list of 2"),
+        ("dW1", [["0.1", "0.2"], ["0.3"]], "here: rows of different lengths; asked for: a list of 2 × 2"),
+        ("dW1", [["0.1", "0.2"], "0.3"], "here: rows of different lengths; asked for: a list of 2 × 2"),
+        ("dW1", ["0.1", "0.2", "0.3", "0.4"], "here: a list of 4; asked for: a list of 2 × 2"),
+        ("dW1", [[["0.1", "0.2"]]] * 3, "here: a list of 3 × 1 × 2; asked for: a list of 2 × 2"),
+        ("z1", [[], []], "here: a list of 2 × 0; asked for: a list of 2"),
+        ("z1", [["0.1", "0.2"], "0.3"], "here: rows of different lengths; asked for: a list of 2"),
+        ("z1", ["0.3775", []], "here: rows of different lengths; asked for: a list of 2"),
     ],
 )
 def test_of_a_list_of_another_shape_nothing_is_read(name: str, answer: Any, told: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,14 @@ from backprop_cli.grading.slopes import with_slopes
 from backprop_cli.language import plural
 from backprop_cli.problem import load
 
+MOST_DRAWS = 5000
+MANY = 100
+"""With so many pairs that no numbers tell apart, it does not matter if there is another."""
 MOST_BOXES = 2000
 """More numbers than anybody fills in by hand."""
-TRIES = 400
+TRIES = 60
+LR = 0.3
+"""Not a number that could be taken for the ½ of a loss or the 1/n of a mean."""
 SAMPLED = 3
 """So many draws show what no numbers can tell apart."""
 STEEP, CLEAR = 0.05, 0.02
@@ -38,7 +44,7 @@ class Variants:
         as_is: bool = False,
         any_units: bool = False,
     ) -> None:
-        self.table = {"lr": 0.5, **table}
+        self.table = {"lr": LR, **table}
         self.sheet, self.samples, self.as_is, self.any_units = sheet, samples, as_is, any_units
         first = self._drawn(0)
         boxes = sum(int(asked.sum()) for asked in first.asked.values())
@@ -62,14 +68,22 @@ class Variants:
         if self.as_is:
             return self._named(self._drawn(0), student)
         start = int.from_bytes(hashlib.blake2s(f"{seed} {student}".encode(), digest_size=6).digest(), "big")
-        for attempt in range(TRIES):
-            key = self._drawn(start + attempt)
-            if (self.any_units or lively(key)) and set(collisions_of(key)) <= self.inseparable:
-                return self._named(key, student)
-        raise UsageError(
-            "no numbers were found in {tries} draws that tell all mistakes apart; ask for more digits or a smaller net",
-            tries=TRIES,
-        )
+        drawn = (self._drawn(start + attempt) for attempt in range(MOST_DRAWS))
+        alive = islice((key for key in drawn if self.any_units or lively(key)), TRIES)
+        best: Key | None = None
+        alike: set[Collision] = set()
+        for key in alive:
+            found = set(collisions_of(key)) - self.inseparable
+            if best is None or len(found) < len(alike):
+                best, alike = key, found
+            if not alike or (best is not None and len(self.inseparable) > MANY):
+                break
+        if best is None:
+            raise UsageError(
+                "no numbers were found in {tries} draws that leave all units alive; see --any-units", tries=MOST_DRAWS
+            )
+        self.inseparable |= alike
+        return self._named(best, student)
 
     def _drawn(self, seed: int) -> Key:
         """A key whose numbers come from a seed, and stand in it in full."""
@@ -101,14 +115,15 @@ class Variants:
 def collisions_of(key: Key) -> Iterator[Collision]:
     """Where on a sheet two mistakes, or a mistake and what is right, come to the same number."""
     right = Hand(key.trace)
+    exact = {ref: np.zeros_like(key.values[ref]) for ref in key.asked}
+    boxes = {ref: Boxes.of(key.values[ref], half, key.digits) for ref, half in exact.items()}
     for ref, asked in key.asked.items():
-        boxes = Boxes.of(key.values[ref], np.zeros_like(key.values[ref]), key.digits)
         with np.errstate(all="ignore"):
-            yield from collisions(Case(key, ref, boxes, asked, (right, right, right), key.asked.keys()))
+            yield from collisions(Case(key, ref, boxes[ref], asked, (right, right, right), boxes))
 
 
 def lively(key: Key) -> bool:
-    """Whether no activation is saturated, none of a ReLU near its kink, and no layer of them off altogether."""
+    """Whether no activation is saturated, and no unit of a ReLU is near its kink, or off for every sample."""
     for step in key.trace.of_phase("forward"):
         value = key.values[step.ref]
         if step.kernel.name == "sigmoid" and (value * (1 - value) < STEEP).any():
@@ -117,6 +132,6 @@ def lively(key: Key) -> bool:
             return False
         if step.kernel.name == "relu":
             z = key.values[step.operands["z"]]
-            if (abs(z) < CLEAR).any() or not (z > 0).any(-1).all():
+            if (abs(z) < CLEAR).any() or not (z > 0).reshape(-1, z.shape[-1]).any(0).all():
                 return False
     return True

@@ -12,6 +12,8 @@ import numpy as np
 from backprop_cli.grading.key import half_unit
 
 EXACT = 1 + 1e-9
+WHOLE = 0.5
+"""Half a unit of a whole number. A 0 without a point is no rounded number: it says 0."""
 NOISE = 1e-12
 """What the arithmetic of a computer may add, as a share of a number, or of 1."""
 
@@ -38,7 +40,8 @@ class Boxes:
         """Boxes of which nothing is known yet."""
         asked = half_unit(value, digits) * EXACT + np.maximum(abs(value), 1) * NOISE
         right, carried, short = np.zeros((3, *value.shape), bool)
-        return cls(value, half, ~np.isnan(value), asked, np.maximum(half * EXACT, asked), right, carried, short)
+        coarse = np.where((value == 0) & (half >= WHOLE), 0.0, half)
+        return cls(value, coarse, ~np.isnan(value), asked, np.maximum(coarse * EXACT, asked), right, carried, short)
 
     def parts(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Boxes]:
         """These boxes, which lie in a row, as those of each value: the same arrays, seen in its shape."""

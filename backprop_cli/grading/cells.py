@@ -13,6 +13,8 @@ from backprop_cli.typed import keyed
 
 LONGEST = 40
 """The most characters of a number that is written by hand."""
+SHOWN = 60
+"""So much is repeated of what is no number."""
 TOO_LONG = later("a number by hand has at most {most} characters; this has {count}")
 NO_NUMBER = later("not a number; write it like 0.37, -1.2e-5 or 3/8")
 DECIMAL = re.compile(r"([-+]?)(?=\.?\d)(\d*)\.?(\d*)(?:[eE]([-+]?\d{1,4}))?")
@@ -43,13 +45,15 @@ def read_cell(text: str) -> Cell:
     try:
         return _read(text.strip())
     except UsageError as fault:
-        return Cell(text, fault=str(fault))
+        return Cell(text if len(text) <= SHOWN else f"{text[:SHOWN]}…", fault=str(fault))
 
 
 def _read(text: str) -> Cell:
     found = DECIMAL.fullmatch(text) if text.isascii() else None
     if found is None:
         plain = keyed(text).strip()
+        if plain.endswith(".") and plain.count(".") == 2:
+            plain = plain[:-1]  # the end of a sentence
         if plain in BLANK:
             return Cell(text)
         _refuse(text)

@@ -12,6 +12,8 @@ from typing import Any
 from backprop_cli.grading.key import Key
 from backprop_cli.language import tr
 
+SQUARES = ("mse", "sse", "half_sse")
+"""The losses that have a ½ in some books and not in others."""
 Given = Mapping[str, tuple[Any, Any]]
 
 
@@ -25,10 +27,12 @@ def readings(key: Key, given: Given, wrong: Mapping[str, set[str]]) -> Iterator[
     if not moved or not back:
         return
     codes = set().union(*(found for ref, found in wrong.items() if ref in back))
+    flow = {ref for ref in back if ref[1:] not in key.notation.leaves}
     if codes & {"sign", "factor_2", "no_mean", "mean_twice", "mean_over_outputs"}:
         for factor, said in _scales(key):
-            scaled = back | ({"L"} if factor > 0 and "L" in wrong and "L" in given else set())
-            yield said, {ref: _scaled(*found, factor) if ref in scaled else found for ref, found in given.items()}
+            for part in (back, flow):
+                scaled = part | ({"L"} if factor > 0 and "L" in wrong and "L" in given else set())
+                yield said, {ref: _scaled(*found, factor) if ref in scaled else found for ref, found in given.items()}
     if codes & {"dw_transposed", "index_order"}:
         square = {ref for ref in (*back, *moved) if _square(given[ref][0]) and ref in _of_weights(key)}
         said = tr("Rows and columns of the weights are exchanged throughout; that is a convention.")
@@ -37,12 +41,13 @@ def readings(key: Key, given: Given, wrong: Mapping[str, set[str]]) -> Iterator[
 
 def _scales(key: Key) -> Iterator[tuple[float, str]]:
     """Factors that may stand in the loss or in the update, and what to say of each."""
-    yield -1.0, tr("δ has its sign turned throughout, and the update makes up for it; that is a convention.")
-    for factor in (2.0, 0.5):
-        yield factor, tr("The ½ stands elsewhere, and the update makes up for it; that is a convention.")
+    yield -1.0, tr("δ has its sign turned throughout, and what follows makes up for it; that is a convention.")
+    if key.problem.network.loss.name in SQUARES:
+        for factor in (2.0, 0.5):
+            yield factor, tr("The ½ stands elsewhere, and what follows makes up for it; that is a convention.")
     if key.samples > 1:
         for factor in (float(key.samples), 1 / key.samples):
-            yield factor, tr("The mean over the samples is taken in the update, not in the loss; that is a convention.")
+            yield factor, tr("The mean over the samples is taken further on, not in the loss; that is a convention.")
 
 
 def _scaled(value: Any, half: Any, factor: float) -> tuple[Any, Any]:

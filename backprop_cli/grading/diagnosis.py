@@ -5,7 +5,7 @@ silence, so a name must explain more than chance would.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -22,6 +22,10 @@ CERTAIN = 0.9
 """A mistake is named if chance would have made the same numbers less than once in ten times."""
 NEARBY = 0.05
 """Candidates that are off by more, as a share, need not be computed with all digits."""
+ZERO = 0.01
+"""How often somebody writes 0 by chance."""
+MOSTLY = 0.5
+"""A wrong rule shows in most of the wrong boxes, not in one among many."""
 HALF = 0.5
 """How sure a mistake is of which only the size tells."""
 NEARLY = 0.02
@@ -117,7 +121,7 @@ class Case:
     boxes: Boxes
     wrong: Any
     hands: tuple[Hand, Hand, Hand]
-    given: Collection[str]
+    given: Mapping[str, Boxes]
     candidates: list[Candidate] = field(default_factory=list)
     _like: dict[int, Any] = field(default_factory=dict)
 
@@ -150,6 +154,7 @@ class Case:
         size = np.maximum(abs(self.value), abs(self.right[0]))
         off = np.minimum(abs(self.value - candidate.value), abs(self.value - candidate.exact))
         share = np.minimum(1, 2 * np.maximum(off, self.boxes.half)[where] / size[where])
+        share = np.where(self.value[where] == 0, np.minimum(share, ZERO), share)
         return float(min(1.0, max(len(self.candidates), 1) * np.prod(np.nan_to_num(share, nan=1.0))))
 
     @property
@@ -183,7 +188,8 @@ def _best(case: Case, left: Any) -> Cause | None:
         candidate, where = found
         return int(where.sum()), int((others & case.like(candidate)).sum()), -candidate.rank
 
-    shown = [found for found in shown if found[1].any()]
+    most = MOSTLY * case.wrong.sum()
+    shown = [(each, where) for each, where in shown if where.any() and (where.sum() >= most or not each.systematic)]
     if not shown:
         return None
     first, where = max(shown, key=weight)
@@ -243,7 +249,7 @@ def hint(case: Case, place: Place) -> tuple[str, str]:
     if twin := _twin(case, place):
         return "", tr("What goes in is the same as for {twin}, so this must be the same as well.", twin=twin)
     if value * right < 0:
-        return "sign", tr("The sign is not the one that follows from your own numbers.")
+        return "", tr("The sign is not the one that follows from your own numbers.")
     return "", ""
 
 
@@ -268,7 +274,18 @@ def _named(case: Case, left: Any) -> Iterator[Candidate]:
             if rank and clean.agrees(own):
                 break
             yield from _made(case, source, hand, other, left, 2 * rank)
+        if any(ref.endswith("_new") for slip in case.key.slips.at(source) for ref in slip.operands.values()):
+            yield from _made(case, source, _ahead(case), exact, left, 0)
     yield from _accidents(case, left)
+
+
+def _ahead(case: Case) -> Hand:
+    """The student's own hand, if it had updated already what it says it updates to."""
+    hand = case.hands[0].copy()
+    for ref, boxes in case.given.items():
+        if ref.endswith("_new") and boxes.typed.all() and ref not in hand:
+            hand[ref] = boxes.value
+    return hand
 
 
 def _made(case: Case, source: str, hand: Hand, exact: Hand, left: Any, rank: int) -> Iterator[Candidate]:
@@ -303,7 +320,8 @@ def _hidden(case: Case) -> Iterator[str]:
 
 def _of_the_loss(case: Case) -> bool:
     """Whether a value is the loss, or the first of what comes back from it."""
-    return case.ref in ("L", "E") or (case.step and "dE" in case.step.operands.values())
+    refs = (case.ref, *_hidden(case))
+    return case.ref in ("L", "E") or any("dE" in case.key.steps[ref].operands.values() for ref in refs)
 
 
 def _factors(case: Case, left: Any, rivals: bool = False) -> Iterator[Candidate]:
@@ -324,7 +342,8 @@ def _factors(case: Case, left: Any, rivals: bool = False) -> Iterator[Candidate]
         if (code in shared) == rivals:
             where = left if code in ("sign", "decimal_slip") else True
             scaled, exactly = (np.where(where, factor * value, value) for value in (right, better))
-            yield Candidate(code, FACTORS[code], scaled, exactly, 0 if rivals else 1)
+            rule = code in SHARED and code != "sign"
+            yield Candidate(code, FACTORS[code], scaled, exactly, 0 if rivals else 1, systematic=rule)
 
 
 def _orders(case: Case, left: Any) -> Iterator[Candidate]:
@@ -391,9 +410,10 @@ def _steps_scaled(case: Case, left: Any, better: Any) -> Iterator[Candidate]:
 def _off_alike(case: Case, left: Any) -> Iterator[Cause]:
     """What nobody has a name for, but is one mistake: all are off by the same factor."""
     right = case.right[0]
-    if left.sum() > 2:
+    same = all(np.ptp(array[left]) == 0 for array in (case.value, right))
+    if left.sum() > 2 or (left.sum() == 2 and same):
         ratio = (case.value / right)[left]
         middle = float(np.median(ratio))
-        if np.isfinite(middle) and case.boxes.near(middle * right)[left].all():
+        if middle and np.isfinite(middle) and case.boxes.near(middle * right)[left].all():
             found = np.where(left, case.value, right)
             yield Cause(case.ref, (Candidate("", CONSTANT, found, found, 5),), left.copy(), 0.0)

@@ -42,7 +42,9 @@ def explained(result: Result, reveal: Reveal, addresses: tuple[str, ...] = ()) -
 
 
 def _one(key: Key, marks: Marks, item: Item, reveal: Reveal) -> Iterator[Block]:
-    step = key.steps.get(item.ref)
+    step, place = key.steps.get(item.ref), item.place
+    if item.ref == "L" and key.notation.trivial("L"):
+        step, place = key.steps["E"], (0,)
     yield Heading(tr("{address} = {given}", address=item.address, given=item.given or "?"), 2)
     if item.note:
         yield Note(item.note)
@@ -56,14 +58,14 @@ def _one(key: Key, marks: Marks, item: Item, reveal: Reveal) -> Iterator[Block]:
     if slip and isinstance(slip.rule, Formula):
         wrong = Step(step.ref, Kernel(slip.rule, step.kernel.body), slip.operands, step.phase)
         yield Note(tr("Your number comes of:"))
-        yield Worked(left, right_side(notation, wrong, item.place, write), item.given)
+        yield Worked(left, right_side(notation, wrong, place, write), item.given)
         yield Note(tr("What belongs there:"))
     yield Symbols(notation.formula(step))
     came_out = item.given if item.status in ("correct", "carried") and not cause else "?"
     if reveal == "value":
         expected = np.asarray(marks.expected.get(item.ref, key.values[item.ref]))[item.place]
         came_out = number(expected, DIGITS).text
-    yield Worked(left, right_side(notation, step, item.place, write), came_out)
+    yield Worked(left, right_side(notation, step, place, write), came_out)
 
 
 def _own_tape(trace: Trace, marks: Marks) -> Trace:

@@ -115,12 +115,15 @@ class _Walk:
             self.exact.follow(step)
             if self.clean is not self.own:
                 self.clean.follow(step)
+            idle = not self.idle.isdisjoint(step.operands.values())
             if step.ref in self.marks.boxes:
-                self._judge(step)
-                self._go_on(step.ref)
+                self._judge(step, idle)
+                self._go_on(step.ref, idle)
+            elif idle:
+                self.idle.add(step.ref)
 
-    def _judge(self, step: Step) -> None:
-        """Settle the boxes of one value."""
+    def _judge(self, step: Step, idle: bool) -> None:
+        """Settle the boxes of one value. What follows from numbers that say nothing is worth nothing."""
         ref, boxes = step.ref, self.marks.boxes[step.ref]
         self.marks.expected[ref] = np.asarray(self.own[ref], float)
         if (boxes.right | ~boxes.typed).all():
@@ -128,18 +131,16 @@ class _Walk:
             return
         if ref in self.clean:
             boxes.settle(boxes.right, self.clean[ref])
-        if ref in self.exact:
+        if ref in self.exact and not idle:
             boxes.settle(boxes.carried, self.exact[ref])
-        if ref in self.own and self.own is not self.clean:
-            boxes.settle(boxes.carried, self.own[ref], ~self._idle(ref))
-        if boxes.wrong.any():
+        if ref in self.own and self.own is not self.clean and not idle:
+            boxes.settle(boxes.carried, self.own[ref])
+        if boxes.wrong.any() and not idle:
             self._with_slack(step, boxes)
-        if boxes.wrong.any():
-            self._rounded_early(step, boxes)
         if boxes.short.any():
             self._settle_short(ref, boxes)
         self._right_after_all(ref, boxes)
-        if boxes.wrong.any():
+        if boxes.wrong.any() and not idle:
             self._look_into(ref, boxes)
 
     def _right_after_all(self, ref: str, boxes: Boxes) -> None:
@@ -153,9 +154,9 @@ class _Walk:
         for hand, found in ((self.clean, boxes.right), (self.own, boxes.carried)):
             wanted = np.asarray(hand[step.ref], float)
             near = abs(boxes.value - wanted) <= boxes.room + np.minimum(slack, MODEST * abs(wanted))
-            found |= boxes.wrong & near & (hand is self.clean or ~self._idle(step.ref))
+            found |= boxes.wrong & near
 
-    def _rounded_early(self, step: Step, boxes: Boxes) -> None:
+    def _rounded_early(self, step: Step, boxes: Boxes, left: Any) -> None:
         """What comes of rounding the numbers of this very step to fewer digits than are asked for: no mistake."""
         for digits in range(self.key.digits - 1, 1, -1):
             for hand, found in ((self.clean, boxes.right), (self.own, boxes.carried)):
@@ -163,7 +164,7 @@ class _Walk:
                     name: _rounded(hand[source], digits) if source in self.key.steps else hand[source]
                     for name, source in step.operands.items()
                 }
-                near = boxes.wrong & boxes.near(kernel_for(step, self.key.steps).run(values))
+                near = boxes.wrong & left & boxes.near(kernel_for(step, self.key.steps).run(values))
                 self._forgive(step.ref, found, near, digits)
 
     def _perhaps_rounded(self, step: Step, boxes: Boxes, left: Any) -> None:
@@ -209,9 +210,11 @@ class _Walk:
         """Find out what made the wrong numbers of a value, and what they would be with all digits."""
         self._part()
         hands = (self.own, self.exact, self.clean)
-        case = Case(self.key, ref, boxes, boxes.wrong, hands, self.marks.boxes.keys())
+        case = Case(self.key, ref, boxes, boxes.wrong, hands, self.marks.boxes)
         left = boxes.wrong
         for cause in diagnosed(case):
+            if not cause.codes:
+                self._hint(case, cause.where)
             self._first_of_its_kind(cause)
             self.marks.causes.append(cause)
             self.exact.put(ref, cause.where, cause.value)
@@ -221,32 +224,34 @@ class _Walk:
             left &= ~cause.where
         if not left.any():
             return
+        self._rounded_early(self.key.steps[ref], boxes, left)
         self._perhaps_rounded(self.key.steps[ref], boxes, left)
         left &= boxes.wrong
-        for place in map(tuple, np.argwhere(left)):
-            self.marks.suspected[ref, place], self.marks.notes[ref, place] = hint(case, place)
+        self._hint(case, left)
         self.exact.put(ref, left, boxes.value)
+
+    def _hint(self, case: Case, where: Any) -> None:
+        """Say what can be said of wrong numbers that have no name."""
+        for place in map(tuple, np.argwhere(where)):
+            self.marks.suspected[case.ref, place], self.marks.notes[case.ref, place] = hint(case, place)
 
     def _first_of_its_kind(self, cause: Cause) -> None:
         """A rule that is wrong in several places is one mistake, and costs once."""
         for other in self.marks.causes:
-            if cause.first.systematic and other.first.systematic and cause.codes == other.codes and not cause.right:
+            alike = set(cause.codes) & set(other.codes)
+            if cause.first.systematic and other.first.systematic and alike and not cause.right:
                 cause.same_as = cause.same_as or other.ref
 
-    def _idle(self, ref: str) -> Any:
-        """Which numbers are 0, or all the same, only because such were written into boxes before: worth nothing."""
-        own, key = np.asarray(self.own[ref], float), self.key.values[ref]
-        if not self.idle:
-            return np.zeros(own.shape, bool)
-        return ((own == 0) & (key != 0)) | np.full(own.shape, _says_nothing(own, key))
-
-    def _go_on(self, ref: str) -> None:
+    def _go_on(self, ref: str, idle: bool = False) -> None:
         """What is in the boxes is what one goes on with; who makes no mistakes, only with what is right."""
         boxes = self.marks.boxes[ref]
         doubtful = boxes.typed & ~boxes.right
         if doubtful.any():
             self._part()
-            if _says_nothing(boxes.value[doubtful], self.key.values[ref][doubtful]):
+            explained = sum((cause.where for cause in self.marks.causes if cause.ref == ref), np.zeros_like(doubtful))
+            left = doubtful & ~boxes.carried & ~explained.astype(bool)
+            several = left.sum() > 1 or (left.any() and boxes.typed.sum() == 1)
+            if (idle and left.any()) or (several and _says_nothing(boxes.value[left], self.key.values[ref][left])):
                 self.idle.add(ref)
         if self.clean is not self.own:
             self.clean.put(ref, boxes.right, boxes.value)

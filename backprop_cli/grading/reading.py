@@ -27,6 +27,8 @@ LINE = re.compile(
 """`name = value`, perhaps in a list of lines, and the name perhaps in quotes."""
 TOKEN = re.compile(r"""[\[\],;，]|"[^"\n]*"|'[^'\n]*'|\#.*|[^\s\[\],;，"'\#]+""")
 COMMENT = re.compile(r"(?:\s|^)#.*")
+LOOSE = re.compile(r"\s*(?:[-*>]\s+)?[^\W\d]\w*\s*\[[\d,; ]+\].*\d")
+"""A line that begins like an answer, and is none."""
 KEY = re.compile(r'"([^"\\]*)"\s*:')
 HEADINGS = ("address", "box", "地址")
 
@@ -100,6 +102,8 @@ def _of_lines(lines: list[str], path: str) -> Iterator[Pair]:
                 yield found["name"], _list(last, rest, path, number), number
             else:
                 yield found["name"], _number(last), number
+        elif LOOSE.match(line):
+            yield line.strip(), "", number
 
 
 def _of_row(cells: list[str], head: list[str]) -> Iterator[tuple[str, str]]:

@@ -233,7 +233,7 @@ def _judged(marks: Marks, ref: str, place: Place, charged: set[int]) -> tuple[St
     if id(cause) in charged:
         return "carried", code, tr("The same mistake as before; it costs once.")
     charged.add(id(cause))
-    return "wrong", code, _told(cause)
+    return "wrong", code, note if note and not cause.codes else _told(cause)
 
 
 def _told(cause: Cause) -> str:

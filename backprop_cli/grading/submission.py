@@ -101,7 +101,7 @@ def _boxes(found: Submission, ref: str, value: Nested, key: Key) -> Iterator[tup
         yield from zip(places, map(read_cell, _flat(value)), strict=True)
     else:
         typed = tr("rows of different lengths") if -1 in given else _counted(given)
-        said = tr("{given} stands here, {needed} is asked for", given=typed, needed=_counted(short))
+        said = tr("here: {given}; asked for: {needed}", given=typed, needed=_counted(short))
         yield from ((place, Cell("[…]", fault=said)) for place in np.ndindex(*shape))
 
 

@@ -42,6 +42,8 @@ def sigmoid_dz_from_z(da: Any, a: Any, z: Any) -> Any:
 
 sigmoid.gradients["z"] = sigmoid_dz_from_z
 sigmoid.mistake("no_activation", "z[...]", "That is z itself; the sigmoid is missing.")
+sigmoid.mistake("sign_in_exponent", "1 / (1 + exp(z[...]))", "The sign in the exponent is turned: it is e^(−z).")
+sigmoid.mistake("wrong_activation", "tanh(z[...])", "That is tanh; here it is the sigmoid.")
 sigmoid.mistake("double_activation", "1 / (1 + exp(-1 / (1 + exp(-z[...]))))", "The sigmoid was taken twice.")
 sigmoid_dz_from_z.mistake("no_sigma_prime", "da[...]", "The slope of the sigmoid, a(1 − a), is missing as a factor.")
 sigmoid_dz_from_z.mistake("f_for_fprime", "da[...] * a[...]", "That has a as a factor, not the slope a(1 − a).")
@@ -90,6 +92,7 @@ def tanh_dz_from_z(da: Any, z: Any) -> Any:
 
 tanh.gradients["z"] = tanh_dz_from_z
 tanh.mistake("no_activation", "z[...]", "That is z itself; tanh is missing.")
+tanh.mistake("wrong_activation", "1 / (1 + exp(-z[...]))", "That is the sigmoid; here it is tanh.")
 tanh.mistake("double_activation", "tanh(tanh(z[...]))", "tanh was taken twice.")
 tanh_dz_from_z.mistake("no_sigma_prime", "da[...]", "The slope of tanh, 1 − a², is missing as a factor.")
 tanh_dz_from_z.mistake("f_for_fprime", "da[...] * a[...]", "That has a as a factor, not the slope 1 − a².")

@@ -10,6 +10,9 @@ TURNED_BACK = "Rows and columns of W are exchanged: what comes back to an input 
 TURNED_OUTER = "Rows and columns are exchanged: the row says which δ, the column which input."
 FACTOR = "What the layer gives stands there as a factor; the slope is in δ already."
 LAST = "That is the last place alone; the same weights are used at every one, and all add up."
+FIRST_PATH = "That is the path through the first output alone; all paths add up."
+LAST_PATH = "That is the path through the last output alone; all paths add up."
+LAST_SAMPLE = "That is the last sample alone; all samples add up."
 FIRST = "That is the first sample alone; all samples add up."
 
 
@@ -95,6 +98,7 @@ def _mistakes(at: str, z: Kernel, dW: Kernel, db: Kernel, da: Kernel) -> None:
         "That is a product of two sums; multiply within each sample first, then add up.",
     )
     dW.mistake("first_sample_only", f"sum[{at}](dz[{at},o] * a[{at},i] * (at[n] == 0))", FIRST)
+    dW.mistake("last_sample_only", f"sum[{at}](dz[{at},o] * a[{at},i] * (at[n] == size[n] - 1))", LAST_SAMPLE)
 
     db.mistake(
         "db_mean", f"mean[{at}](dz[{at},o])", "The samples' δ are summed here, not averaged: the mean is in L already."
@@ -115,11 +119,8 @@ def _mistakes(at: str, z: Kernel, dW: Kernel, db: Kernel, da: Kernel) -> None:
     da.mistake("no_weights", f"sum[o](dz[{at},o])", "That is the sum of the δ; each comes back through its weight.")
     da.mistake("abs_weights", f"sum[o](dz[{at},o] * abs(W[o,i]))", "The weights' signs are lost.")
     da.mistake("w_not_transposed", f"sum[o](dz[{at},o] * W[i,o])", TURNED_BACK)
-    da.mistake(
-        "one_path_only",
-        f"sum[o](dz[{at},o] * W[o,i] * (at[o] == 0))",
-        "That is the path through the first output alone; all paths add up.",
-    )
+    da.mistake("one_path_only", f"sum[o](dz[{at},o] * W[o,i] * (at[o] == 0))", FIRST_PATH)
+    da.mistake("one_path_only", f"sum[o](dz[{at},o] * W[o,i] * (at[o] == size[o] - 1))", LAST_PATH)
 
 
 _mistakes("n", dense, dW, db, da)

@@ -96,6 +96,7 @@ def optimizer(*before: Kernel) -> Callable[[Kernel], Kernel]:
         last.mistake("ascent", f"{kept} + lr * {step}", "That goes uphill: the step is subtracted.")
         last.mistake("no_learning_rate", f"{kept} - {step}", "The learning rate is missing as a factor.")
         last.mistake("step_only", f"lr * {step}", "That is the step alone; it is subtracted from the old weight.")
+        last.mistake("step_only", f"-lr * {step}", "That is how far the weight moves; it is added to the old weight.")
         last.mistake("no_change", "w[...]", "That is the old weight.")
         return last
 

@@ -11,3 +11,7 @@ from backprop_cli.optimizers.optimizer import optimizer
 def sgd(w: Any, lr: float, dw: Any) -> Any:
     """Against the gradient, scaled by the learning rate."""
     return w - lr * dw
+
+
+sgd.mistake("learning_rate_twice", "w[...] - lr**2 * dw[...]", "The learning rate is a factor once.")
+sgd.mistake("times_weight", "w[...] * (1 - lr * dw[...])", "The step is subtracted; it is no share of the weight.")
