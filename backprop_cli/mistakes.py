@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from backprop_cli.errors import ShapeError
-from backprop_cli.rewrites import REWRITES, Slip, bent_already, owner_of, ways_left_out
+from backprop_cli.rewrites import MOST_PLACES, REWRITES, Slip, bent_already, owner_of, ways_left_out
 from backprop_cli.trace import Step, Trace
 
 
@@ -35,6 +36,8 @@ class Slips:
         """What each makes of `ref`, computed on `tape`: arrays of the shape it should have. See `Slip.value`."""
         shape = np.shape(self.trace[ref])
         for slip in self.at(ref):
+            if where is None and slip.slow and prod(shape) > MOST_PLACES:
+                continue
             try:
                 with np.errstate(all="ignore"):
                     value = np.asarray(slip.value(tape, where))

@@ -31,6 +31,11 @@ class Slip(NamedTuple):
     operands: Mapping[str, str]
     right: bool = False
 
+    @property
+    def slow(self) -> bool:
+        """Whether it must be computed entry by entry."""
+        return isinstance(self.rule, Formula) and not self.rule.plain
+
     def value(self, tape: Mapping[str, Any], where: Any = None) -> Any:
         """What comes of it, the whole array. Raises ShapeError where the rule does not fit the shapes.
 

@@ -425,9 +425,30 @@ def test_units_of_a_sheet_are_alive(here: Run, tmp_path: Path) -> None:
     here("exercise", "new", "--net", "3-4-2", "--activation", "relu,sigmoid", "-o", "w", "-q")
     key = read_key(str(tmp_path / "w" / "keys" / "sheet.toml"))
     z = np.asarray(key.trace["z1"])
-    assert (z > 0).any() and (abs(z) >= 0.02).all()
+    assert (z >= 0.02).all()
     a = np.asarray(key.trace["a2"])
     assert (a * (1 - a) >= 0.05).all()
+
+
+def test_numbers_of_another_sheet_are_told(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "class.csv").write_text("name\nAda\nBob\n")
+    here("exercise", "new", "--net", "2-3-2", "--roster", "class.csv", "-o", "w", "-q")
+    keys = {name: read_key(str(tmp_path / "w" / "keys" / f"{name}.toml")) for name in ("Ada", "Bob")}
+    cells = filled(keys["Bob"], "carry", 4).cells
+    lines = [f"{keys['Bob'].address(ref, at)} = {cell.text}" for ref in cells for at, cell in cells[ref].items()]
+    (tmp_path / "copied.txt").write_text("\n".join([f"sheet = {keys['Ada'].id}", *lines]))
+    shown = here("grade", "copied.txt", "--key", "w/keys").stdout.decode()
+    assert f"those of sheet {keys['Bob'].id}" in " ".join(shown.split())
+
+
+def test_a_sheet_says_the_formulas_that_nobody_knows_by_heart(here: Run, tmp_path: Path) -> None:
+    here("exercise", "new", "--net", "2-2-1", "--optimizer", "adam", "--format", "toml,md,tex,html", "-o", "w", "-q")
+    for path in (*(tmp_path / "w" / "sheets").iterdir(), *(tmp_path / "w" / "print").iterdir()):
+        text = path.read_text(encoding="utf-8").replace("\\", "")
+        assert "start at 0" in text and "t = 1" in text
+    assert "m̂_W₁[o,i] = m_W₁′[o,i]/(1 − β₁^t)" in (tmp_path / "w" / "sheets" / "sheet.toml").read_text(encoding="utf-8")
+    here("exercise", "new", "--net", "2-2-1", "-o", "plain", "-q")
+    assert "[o,i] =" not in (tmp_path / "plain" / "sheets" / "sheet.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -437,6 +458,8 @@ def test_units_of_a_sheet_are_alive(here: Run, tmp_path: Path) -> None:
         (["exercise", "new"], "-o DIR"),
         (["exercise", "new", "-o", "w", "--format", "docx"], "not a form"),
         (["exercise", "new", "-o", "w", "--ask", "zzz"], "unknown value"),
+        (["exercise", "new", "-o", "w", "--ask", "x"], "cannot be asked for"),
+        (["grade", "a.txt", "--key", "sheet.toml"], "a table"),
         (["exercise", "new", "mnist-mlp", "-o", "w"], "are the most"),
         (["exercise", "new", "-o", "w", "--roster", "none.csv"], "cannot be read"),
         (["exercise", "test", "none.toml"], "cannot be read"),
@@ -449,6 +472,7 @@ def test_units_of_a_sheet_are_alive(here: Run, tmp_path: Path) -> None:
 )
 def test_bad_requests_are_told(here: Run, tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "a.txt").write_text("z1[1] = 0.9\n")
+    (tmp_path / "sheet.toml").write_text('net = "mazur"\nsheet = "abc"\n')
     (tmp_path / "bad.toml").write_text('net = "mazur"\n[sheet]\nasks = []\n')
     found = here(*arguments)
     assert found.returncode in (2, 3), found.stdout

@@ -94,7 +94,8 @@ def _new(problem: str | None, output: Any, options: dict[str, Any]) -> int:
     seed = network.pop("seed", 1)
     table = bp.sheet_table(problem or network.pop("net", None), network)
     sheet = {"digits": options["digits"], "ask": bp.split_addresses(options["ask"])}
-    variants = bp.Variants(table, sheet, options["samples"], options["as_is"], options["any_units"])
+    drawn = (bp.Variants(table, sheet, options["samples"], options["as_is"], options["any_units"]) for _ in range(1))
+    variants = next(bp.patiently(drawn, tr("looking what mistakes come to"), output.quiet))
     students = bp.read_roster(options["roster"]) if options["roster"] else [""]
     folder = Path(options["output"])
     forms = [form.strip() for form in options["forms"].split(",")]

@@ -24,6 +24,7 @@ def toml(sheet: Sheet) -> str:
 def _toml_lines(sheet: Sheet) -> Iterator[str]:
     yield f"# {sheet.title}"
     yield from (f"# {label}: {text}" for label, text in sheet.facts)
+    yield from (f"# {rule}" for rule in sheet.rules)
     yield f"# {tr('Write each number between its quotes.')}"
     yield ""
     yield f"sheet = {_quoted(sheet.key.id)}"
@@ -79,6 +80,8 @@ def markdown(sheet: Sheet) -> str:
         lines += [f"{tr('Student')}: {_marked_down(sheet.student)}", ""]
     lines += [f"sheet: {sheet.key.id}", ""]
     lines += [f"- **{label}** — {_marked_down(text)}" for label, text in sheet.facts]
+    if sheet.rules:
+        lines += ["", f"## {tr('Formulas')}", "", *(f"- {_marked_down(rule)}" for rule in sheet.rules)]
     lines += ["", f"## {tr('Given')}", "", "```"]
     lines += [f"{table.name} = {_listed(table)}" for table in sheet.given]
     lines += ["```", "", f"## {tr('Asked')}", ""]
@@ -120,6 +123,7 @@ def latex(sheet: Sheet) -> str:
         rf"\section*{{{_tex(sheet.title)}}}",
         rf"\textbf{{{_tex(tr('Student'))}:}} {_tex(sheet.student)}\par\smallskip",
         *(rf"\textbf{{{_tex(label)}:}} {_tex(text)}\par" for label, text in sheet.facts),
+        *(rf"{_tex(rule)}\par" for rule in sheet.rules),
         rf"\subsection*{{{_tex(tr('Given'))}}}",
         *(_tex_table(table, str) for table in sheet.given),
         rf"\subsection*{{{_tex(tr('Asked'))}}}",
@@ -176,6 +180,8 @@ def page(sheet: Sheet) -> str:
         "<dl>",
         *(f"<dt>{said(label)}</dt><dd>{said(text)}</dd>" for label, text in sheet.facts),
         "</dl>",
+        *([f"<h2>{said(tr('Formulas'))}</h2>"] if sheet.rules else []),
+        *(f"<p>{said(rule)}</p>" for rule in sheet.rules),
         f"<h2>{said(tr('Given'))}</h2>",
         *map(_html_table, sheet.given),
         f"<h2>{said(tr('Asked'))}</h2>",

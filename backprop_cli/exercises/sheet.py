@@ -15,6 +15,8 @@ from backprop_cli.notation import number
 from backprop_cli.render.report import conventions
 
 ANSWER_DIGITS = 8
+COMMON = ("dense", "dense_no_bias", "dense_each", "sgd")
+"""The kernels whose formula a student is expected to know."""
 
 
 class Table(NamedTuple):
@@ -62,6 +64,25 @@ class Sheet:
                 digits=self.key.digits,
             ),
         )
+
+    @property
+    def rules(self) -> list[str]:
+        """The formulas that nobody knows by heart: of more than a dense layer, an activation or plain descent."""
+        seen: set[str] = set()
+        found = []
+        for step in self.key.trace.of_phase("forward", "update"):
+            kernel = step.kernel
+            common = kernel.name in COMMON or kernel.target in ("a", "slope")
+            if not common and kernel.name not in seen:
+                seen.add(kernel.name)
+                found.append(self.key.notation.formula(step))
+        if self.key.problem.optimizer.state:
+            names = ", ".join(self.key.problem.optimizer.state)
+            numbers = {**self.key.problem.optimizer.options, **self.key.problem.numbers, "t": self.key.problem.step}
+            write = self.key.notation.name
+            told = ", ".join(f"{write(name)} = {number(value).text}" for name, value in numbers.items() if name != "lr")
+            found.append(tr("{names} start at 0; {numbers}", names=names, numbers=told))
+        return found
 
     @property
     def given(self) -> Iterator[Table]:

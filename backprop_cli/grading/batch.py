@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from backprop_cli import files
 from backprop_cli.errors import BackpropError, InputError, UsageError
 from backprop_cli.grading.key import Key, read_key
+from backprop_cli.grading.marking import by_key
 from backprop_cli.grading.result import Result, Reveal, failed, grade
 from backprop_cli.grading.submission import read_sheet, sheet_id
 from backprop_cli.language import plural, tr
@@ -16,6 +18,8 @@ from backprop_cli.render.blocks import Fact
 
 FILLED = (".toml", ".json", ".csv", ".md", ".txt")
 """The endings of filled sheets in a folder."""
+DOUBTFUL, MOSTLY = 0.6, 0.8
+"""With a smaller share right, it is looked whether the numbers are those of another sheet: so many of them."""
 PAUSE = 0.3
 """Seconds between two looks at a file."""
 Keys = Mapping[str, Key]
@@ -61,7 +65,25 @@ def grade_file(path: str, keys: Keys) -> Result:
     """Mark one file. Raises InputError, or UsageError if no key is its own."""
     text = files.read_text(path)
     key = _own_key(text, path, keys)
-    return grade(key, read_sheet(text, path, key))
+    result = grade(key, read_sheet(text, path, key))
+    poor = sum(item.status == "correct" for item in result.items) < DOUBTFUL * len(result.items)
+    other = _meant_for(text, path, key, keys) if poor and len(keys) > 1 else None
+    if other:
+        said = tr("Most of the numbers are those of sheet {id}, not of this one.", id=other.id)
+        return replace(result, remarks=(*result.remarks, said))
+    return result
+
+
+def _meant_for(text: str, path: str, key: Key, keys: Keys) -> Key | None:
+    """The key that most of the numbers are right by, if it is not the sheet's own."""
+    for other in keys.values():
+        if other is not key and other.trace.values.keys() == key.trace.values.keys():
+            sheet = read_sheet(text, path, other)
+            right = sum(int(boxes.right.sum()) for boxes in by_key(other, sheet).values())
+            filled = sum(len(cells) for cells in sheet.cells.values())
+            if right > MOSTLY * filled:
+                return other
+    return None
 
 
 def _own_key(text: str, path: str, keys: Keys) -> Key:

@@ -18,6 +18,8 @@ from backprop_cli.grading.key import Key, Place, half_unit, spoken
 from backprop_cli.language import later, tr
 from backprop_cli.rewrites import Slip
 
+FARTHEST = 20
+"""So many values before a number are looked at, the nearest first, where nothing was typed for them."""
 CERTAIN = 0.9
 """A mistake is named if chance would have made the same numbers less than once in ten times."""
 NEARBY = 0.05
@@ -309,8 +311,9 @@ def _made(case: Case, source: str, hand: Hand, exact: Hand, left: Any, rank: int
 
 def _hidden(case: Case) -> Iterator[str]:
     """The values before this one that nothing was typed for: a mistake there shows only here."""
-    todo, seen = list(case.step.operands.values()) if case.step else [], set()
-    while todo:
+    todo = list(case.step.operands.values()) if case.step else []
+    seen: set[str] = set()
+    while todo and len(seen) < FARTHEST:
         ref = todo.pop(0)
         if ref not in seen and ref not in case.given and ref in case.key.steps:
             seen.add(ref)
@@ -375,11 +378,11 @@ def _accidents(case: Case, left: Any) -> Iterator[Candidate]:
 
 def _cells(case: Case, left: Any) -> Iterator[Candidate]:
     """The number of another box."""
-    own, (right, better) = case.hands[0], case.right
+    right, better = case.right
     for number, other in zip(right.ravel(), better.ravel(), strict=True):
         yield Candidate("wrong_cell", ELSEWHERE, np.where(left, number, right), np.where(left, other, better), 2)
     for ref in dict.fromkeys((*case.given, *case.key.asked)):
-        array = np.asarray(own[ref], float)
+        array = case.key.values[ref]
         if ref != case.ref and array.shape == right.shape:
             yield Candidate("wrong_cell", ELSEWHERE, array, array, 3)
     yield from _steps_scaled(case, left, better)

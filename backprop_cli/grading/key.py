@@ -84,6 +84,8 @@ class Key:
         found: dict[str, Any] = {}
         for text in self.sheet.get("ask", ()):
             for ref, place in self._meant(str(text)):
+                if ref not in self.steps:
+                    raise UsageError("{name} is given, so it cannot be asked for", name=text)
                 boxes = found.setdefault(ref, np.zeros(np.shape(self.trace[ref]), bool))
                 boxes[place if place is not None else ...] = True
         return {ref: found[ref] for ref in self.trace.values if ref in found}

@@ -85,15 +85,27 @@ def mark(key: Key, submission: Submission) -> Marks:
 
 def _marked(key: Key, given: Given) -> Marks:
     """The marks of one reading of a sheet. Where all is as in the key, there is nothing to follow."""
+    marks = Marks(key, _by_key(key, given))
+    if not all((boxes.right | ~boxes.typed).all() for boxes in marks.boxes.values()):
+        _Walk(marks).run()
+    return marks
+
+
+def by_key(key: Key, submission: Submission) -> dict[str, Boxes]:
+    """The boxes of a sheet, as they are by the key alone."""
+    shapes = {ref: np.shape(key.trace[ref]) for ref in key.trace.values if ref in submission.cells}
+    with np.errstate(all="ignore"):
+        return _by_key(key, {ref: submission.arrays(ref, shape) for ref, shape in shapes.items()})
+
+
+def _by_key(key: Key, given: Given) -> dict[str, Boxes]:
+    """All boxes at once, laid in a row, against the key's numbers."""
     if not given:
-        return Marks(key, {})
+        return {}
     value, half = (np.concatenate([pair[part].ravel() for pair in given.values()]) for part in (0, 1))
     sheet = Boxes.of(value, half, key.digits)
     sheet.settle(sheet.right, key.in_a_row(tuple(given)))
-    marks = Marks(key, sheet.parts({ref: pair[0].shape for ref, pair in given.items()}))
-    if not (sheet.right | ~sheet.typed).all():
-        _Walk(marks).run()
-    return marks
+    return sheet.parts({ref: pair[0].shape for ref, pair in given.items()})
 
 
 class _Walk:
@@ -202,7 +214,7 @@ class _Walk:
     def _ambiguous(self, ref: str, boxes: Boxes, place: Place) -> bool:
         """Whether a mistake comes to the same number, as far as the digits go."""
         right = self.key.values[ref][place]
-        made = (value[place] for slip, value in self.key.slips.made(ref, self.key.values) if not slip.right)
+        made = (value[place] for slip, value in self.key.slips.made(ref, Hand(self.key.trace)) if not slip.right)
         apart = (value for value in made if abs(value - right) > half_unit(right, self.key.digits) * EXACT)
         return any(abs(value - boxes.value[place]) <= boxes.room[place] for value in apart)
 

@@ -152,7 +152,7 @@ def errors_of(key: Key, rng: np.random.Generator) -> Iterator[Error]:
     """Every mistake that can be made on the way to what is asked for: the catalogue's, and accidents."""
     asked = refs_of(key)
     for step in key.trace.steps:
-        for slip, _ in key.slips.made(step.ref, key.values):
+        for slip, _ in key.slips.made(step.ref, Hand(key.trace)):
             if not slip.right:
                 yield Error(slip.code, step.ref, slip.value)
         if step.ref in asked:
