@@ -54,7 +54,7 @@ def test_all_agree_on_every_small_preset(name: str) -> None:
     assert {check.verdict for check in checks} == {"agree"}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(st.integers(1, 5), min_size=2, max_size=4),
     st.sampled_from(["sigmoid", "tanh", "softplus", "silu", "elu"]),

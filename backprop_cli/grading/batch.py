@@ -18,7 +18,7 @@ from backprop_cli.render.blocks import Fact
 
 FILLED = (".toml", ".json", ".csv", ".md", ".txt")
 """The endings of filled sheets in a folder."""
-DOUBTFUL, MOSTLY = 0.6, 0.8
+DOUBTFUL, MOSTLY = 0.6, 0.5
 """With a smaller share right, it is looked whether the numbers are those of another sheet: so many of them."""
 PAUSE = 0.3
 """Seconds between two looks at a file."""
