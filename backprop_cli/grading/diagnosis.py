@@ -169,7 +169,7 @@ def diagnosed(case: Case) -> Iterator[Cause]:
     """The mistakes that explain the wrong numbers, the one that explains most first."""
     left = case.wrong.copy()
     others = case.boxes.typed & ~left
-    for find in (_named, _factors, _orders, _cells):
+    for find in (_named, _named_on_right_numbers, _factors, _orders, _cells):
         case.candidates += find(case, left)
         if (cause := _best(case, left)) and (cause.where | (others & case.like(cause.first)) == case.boxes.typed).all():
             yield cause
@@ -270,15 +270,20 @@ def _twin(case: Case, place: Place) -> str:
 
 def _named(case: Case, left: Any) -> Iterator[Candidate]:
     """The mistakes of the catalogue: at the value itself, and at those before it that nothing was typed for."""
-    own, exact, clean = case.hands
+    own, exact, _ = case.hands
     for source in (case.ref, *_hidden(case)):
-        for rank, (hand, other) in enumerate(((own, exact), (clean, exact))):
-            if rank and clean.agrees(own):
-                break
-            yield from _made(case, source, hand, other, left, 2 * rank)
+        yield from _made(case, source, own, exact, left, 0)
         if any(ref.endswith("_new") for slip in case.key.slips.at(source) for ref in slip.operands.values()):
             yield from _made(case, source, _ahead(case), exact, left, 0)
     yield from _accidents(case, left)
+
+
+def _named_on_right_numbers(case: Case, left: Any) -> Iterator[Candidate]:
+    """The same on the right numbers, of somebody who wrote down a wrong one and went on with the right one."""
+    own, exact, clean = case.hands
+    if not clean.agrees(own):
+        for source in (case.ref, *_hidden(case)):
+            yield from _made(case, source, clean, exact, left, 2)
 
 
 def _ahead(case: Case) -> Hand:
