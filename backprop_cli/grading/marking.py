@@ -76,7 +76,10 @@ def mark(key: Key, submission: Submission) -> Marks:
             wrong: dict[str, set[str]] = {}
             for cause in marks.causes:
                 wrong.setdefault(cause.ref, set()).update(cause.codes)
+            right = _rights(key, given)
             for custom, read in readings(key, given, wrong):
+                if _rights(key, read) <= right:
+                    continue
                 other = _marked(key, read)
                 if len(other.causes) < len(marks.causes) and other.lost < marks.lost:
                     other.custom, marks = custom, other
@@ -89,6 +92,11 @@ def _marked(key: Key, given: Given) -> Marks:
     if not all((boxes.right | ~boxes.typed).all() for boxes in marks.boxes.values()):
         _Walk(marks).run()
     return marks
+
+
+def _rights(key: Key, given: Given) -> int:
+    """How many boxes are right by the key alone."""
+    return sum(int(boxes.right.sum()) for boxes in _by_key(key, given).values())
 
 
 def by_key(key: Key, submission: Submission) -> dict[str, Boxes]:
