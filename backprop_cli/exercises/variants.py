@@ -12,7 +12,8 @@ import numpy as np
 
 from backprop_cli.errors import UsageError
 from backprop_cli.grading.boxes import Boxes
-from backprop_cli.grading.diagnosis import Case, Collision, collisions
+from backprop_cli.grading.candidates import Case
+from backprop_cli.grading.diagnosis import Collision, collisions
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import Key
 from backprop_cli.grading.slopes import with_slopes

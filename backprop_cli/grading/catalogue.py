@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from backprop_cli.grading.diagnosis import CONSTANT, ELSEWHERE, FACTORS, ORDERED, SCALED, SWAPPED
+from backprop_cli.grading.candidates import ELSEWHERE, FACTORS, ORDERED, SCALED, SWAPPED
+from backprop_cli.grading.diagnosis import CONSTANT
 from backprop_cli.kernel import Kernel
 from backprop_cli.language import later, tr
 from backprop_cli.layers import KERNELS

@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_cli.formula import Formula
 from backprop_cli.grading.key import Key
-from backprop_cli.grading.marking import Marks
+from backprop_cli.grading.marks import Marks
 from backprop_cli.grading.result import Item, Result, Reveal
 from backprop_cli.kernel import Kernel
 from backprop_cli.language import tr

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from backprop_cli import __version__
 from backprop_cli.errors import BackpropError
 from backprop_cli.grading.diagnosis import Cause
 from backprop_cli.grading.key import Key, Place, spoken
-from backprop_cli.grading.marking import Marks, boxes_of, mark
+from backprop_cli.grading.marking import mark
+from backprop_cli.grading.marks import Marks, boxes_of
 from backprop_cli.grading.submission import Submission
 from backprop_cli.language import later, plural, tr
 from backprop_cli.notation import number
@@ -254,9 +253,3 @@ def graded_document(results: Iterable[Result], reveal: Reveal) -> dict[str, Any]
     if len(documents) == 1:
         return documents[0]
     return {"schema": "backprop.grades/1", "grades": documents}
-
-
-def mean_share(results: Iterable[Result]) -> float:
-    """The share of points that the sheets got on the whole."""
-    known = [result for result in results if result.most]
-    return float(np.mean([result.score / result.most for result in known])) if known else 0.0

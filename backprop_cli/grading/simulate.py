@@ -16,7 +16,8 @@ from backprop_cli.grading.cells import Cell, read_cell
 from backprop_cli.grading.diagnosis import SAME
 from backprop_cli.grading.hands import Hand
 from backprop_cli.grading.key import PARTS, Key, asked_of
-from backprop_cli.grading.marking import Marks, mark
+from backprop_cli.grading.marking import mark
+from backprop_cli.grading.marks import Marks
 from backprop_cli.grading.submission import Submission
 from backprop_cli.language import later
 
