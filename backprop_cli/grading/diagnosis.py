@@ -30,6 +30,8 @@ MOSTLY = 0.5
 """A wrong rule shows in most of the wrong boxes, not in one among many."""
 HALF = 0.5
 """How sure a mistake is of which only the size tells."""
+TELLING = 0.1
+"""Of a number with fewer than two digits nothing can be guessed."""
 NEARLY = 0.02
 CLOSE = 0.005
 """So close, as a share, a number may be to that of a mistake to be worth a hint."""
@@ -156,11 +158,12 @@ def hint(case: Case, place: Place) -> tuple[str, str]:
         return "", tr("The slope of the sigmoid is at most ¼.")
     if abs(value - right) <= NEARLY * abs(right):
         return "", tr("Nearly right: a slip in the arithmetic, or numbers rounded on the way.")
-    for candidate in case.candidates:
+    told = 2 * case.boxes.half[place] <= TELLING * abs(value)
+    for candidate in filter(lambda each: told and each.systematic, case.candidates):
         found = float(candidate.value[place])
-        if candidate.systematic and case.like(candidate)[place]:
+        if case.like(candidate)[place]:
             return candidate.code, tr("Perhaps: {text}", text=tr(candidate.text))
-        if candidate.systematic and abs(value - found) <= CLOSE * abs(found):
+        if abs(value - found) <= CLOSE * abs(found):
             return candidate.code, tr("Close to, but not the same as: {text}", text=tr(candidate.text))
     if twin := _twin(case, place):
         return "", tr("What goes in is the same as for {twin}, so this must be the same as well.", twin=twin)
