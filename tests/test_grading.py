@@ -421,6 +421,13 @@ def test_numbers_of_a_sheet_tell_mistakes_apart(here: Run, tmp_path: Path) -> No
     assert document["honest"]["boxes"] == 10 * 50
 
 
+def test_what_no_numbers_can_tell_apart_is_said_once(here: Run, tmp_path: Path) -> None:
+    made = here("exercise", "new", "--net", "3-3-2", "-o", "w").stdout.decode()
+    assert " ".join(made.split()).count("delta2: factor_2 = mean_over_outputs") == 1
+    assert "the same number (3)" in " ".join(made.split())
+    assert "the same number" not in here("exercise", "new", "--net", "3-4-2", "-o", "v").stdout.decode()
+
+
 def test_units_of_a_sheet_are_alive(here: Run, tmp_path: Path) -> None:
     here("exercise", "new", "--net", "2-3-2", "--activation", "relu,sigmoid", "--samples", "3", "-o", "w", "-q")
     key = read_key(str(tmp_path / "w" / "keys" / "sheet.toml"))

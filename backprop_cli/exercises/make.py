@@ -128,7 +128,20 @@ def made_sheets(keys: Sequence[Key], variants: Variants, folder: Path) -> Iterat
     yield Fact(tr("To mark them"), f"backprop grade {folder / SHEETS} --key {folder / KEYS}")
     if alike := sorted(map(_said, variants.alike)):
         yield Note(tr("No numbers can tell these apart: {pairs}", pairs="; ".join(alike)))
+    sizes = _sizes(key)
+    if twice := sorted({size for size in sizes if sizes.count(size) > 1}):
+        same = ", ".join(map(str, twice))
+        yield Note(
+            tr("Samples, inputs or units of the same number ({same}) hide mixed-up rows and columns.", same=same)
+        )
     yield Outcome(True, tr("every other mistake makes a number of its own"))
+
+
+def _sizes(key: Key) -> list[int]:
+    """How many samples (if several), inputs, and outputs of each layer there are, where that can be mixed up."""
+    widths = [int(shape[0]) for shape in key.problem.network.shapes.values() if len(shape) == 2]
+    inputs = [int(size) for size in key.trace["x"].shape[1:]]
+    return [size for size in (key.samples, *inputs, *widths) if size > 1]
 
 
 def made_document(keys: Sequence[Key], folder: Path) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def collisions(case: Case) -> Iterator[Collision]:
         for other in made[at + 1 :]:
             unlike = one.code != other.code and not other.right and one.code not in SAME.get(other.code, set())
             if unlike and (abs(one.value - other.value) <= apart)[case.wrong].all():
-                yield Collision(spoken(case.ref), (one.code, other.code))
+                first, second = sorted((one.code, other.code))
+                yield Collision(spoken(case.ref), (first, second))
 
 
 def hint(case: Case, place: Place) -> tuple[str, str]:
