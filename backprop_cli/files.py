@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,15 @@ def parse_json(text: str, path: str, **readers: Any) -> Any:
         raise InputError("{path}: nested too deeply", path=path) from None
     except ValueError:
         raise InputError("{path}: holds a whole number with too many digits", path=path) from None
+
+
+def parse_csv(text: str, path: str, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table from its text, each with the line it ends on."""
+    rows = csv.reader(text.splitlines(), delimiter=separator)
+    try:
+        yield from ((rows.line_num, row) for row in rows)
+    except csv.Error as error:
+        raise InputError("{path}: not valid CSV: {why}", path=path, why=error) from None
 
 
 def _toml(text: str, path: str) -> dict[str, Any]:

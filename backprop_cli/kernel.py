@@ -139,21 +139,22 @@ class Kernel:
 
         `text` may hold the operands' names in braces: {z} becomes `z₁[2] = −0.4`.
         """
-        left = self.formula.text.partition("=")[0]
-        self.remarks.append(Remark(Formula(f"{left}= {condition}"), text))
+        self.remarks.append(Remark(self._with(condition), text))
 
     def mistake(self, code: str, rule: str, text: str) -> None:
         """Declare a typical mistake: the `rule` (a formula's right side) by which people compute it, and what to say.
 
         The rule may also speak of what stands around: of the step that a gradient belongs to, and of those before it.
         """
-        left = self.formula.text.partition("=")[0]
-        self.mistakes.append(Mistake(code, Formula(f"{left}= {rule}"), text))
+        self.mistakes.append(Mistake(code, self._with(rule), text))
 
     def convention(self, code: str, rule: str, text: str) -> None:
         """Declare another rule that is right as well, such as the other slope at a kink, and what to say of it."""
-        left = self.formula.text.partition("=")[0]
-        self.conventions.append(Mistake(code, Formula(f"{left}= {rule}"), text))
+        self.conventions.append(Mistake(code, self._with(rule), text))
+
+    def _with(self, right: str) -> Formula:
+        """The formula's left side with another right side."""
+        return Formula(f"{self.formula.text.partition('=')[0]}= {right}")
 
 
 def parameters_of(body: Body) -> tuple[str, ...]:

@@ -68,7 +68,9 @@ class Slips:
 
 def mistakes_at(trace: Trace, ref: str, place: tuple[int, ...]) -> Iterator[tuple[Slip, float]]:
     """The mistakes that are typical of a number, entry `place` (from 0) of `ref`, and what each would make of it."""
-    for slip, value in Slips(trace).made(ref, trace.values):
+    where = np.zeros(np.shape(trace[ref]), bool)
+    where[place] = True
+    for slip, value in Slips(trace).made(ref, trace.values, where):
         if np.isfinite(value[place]) and not slip.right:
             yield slip, float(value[place])
 

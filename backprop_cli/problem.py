@@ -84,10 +84,15 @@ class Problem:
     @property
     def title(self) -> str:
         """The problem in one line."""
+        return tr("{summary}; seed {seed}", summary=self.summary, seed=self.seed)
+
+    @property
+    def summary(self) -> str:
+        """The same without the seed, for whoever has the numbers."""
         network = self.network
         options = ", ".join(f"{name} {_short(value)}" for name, value in self.numbers.items() if name != "lr")
         return tr(
-            "{net}; {activations}; loss {loss} ({batch}); {optimizer} lr {lr}{options}; seed {seed}",
+            "{net}; {activations}; loss {loss} ({batch}); {optimizer} lr {lr}{options}",
             net=self.net,
             activations=", ".join(_with_options(placed.layer.word, placed.options) for placed in network.bends),
             loss=_with_options(network.loss.name, network.loss_options),
@@ -95,7 +100,6 @@ class Problem:
             optimizer=self.optimizer.name,
             lr=_short(self.numbers["lr"]),
             options=f" ({options})" if options else "",
-            seed=self.seed,
         )
 
     @property

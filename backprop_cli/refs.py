@@ -10,6 +10,11 @@ def canonical(ref: str) -> str:
     return re.sub(r"^delta(?=(\d+|[a-z]?\d+@\d+)$)", "dz", ref)
 
 
+def spoken(ref: str) -> str:
+    """The other way: a value as people call it, delta1 for dz1."""
+    return re.sub(r"^dz(?=\d+($|@|_))", "delta", ref)
+
+
 def layer_of(ref: str) -> int | None:
     """The layer a value belongs to: 2 for z2, dW2, mW2_new and h2@5; None for x and L."""
     found = re.search(r"[a-zA-Z](\d+)(@|_|$)", ref)

@@ -22,8 +22,8 @@ from backprop_cli import play, predict, welcome
 from backprop_cli.cli import backprop as group
 from backprop_cli.commands.page import paragraphs
 from backprop_cli.course import player
+from backprop_cli.grading.catalogue import every_kernel
 from backprop_cli.layers import KERNELS
-from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.rewrites import REWRITES
 from backprop_cli.trace import PHASES, added
 from backprop_cli.verdict import WITNESSES
@@ -118,21 +118,10 @@ def help_texts() -> Iterator[str]:
 
 def kernel_texts() -> Iterator[str]:
     """What kernels say of themselves, and of their numbers."""
-    todo = [
-        added(2),
-        added(3),
-        *KERNELS.values(),
-        *(rule for optimizer in OPTIMIZERS.values() for rule in optimizer.rules),
-    ]
-    seen: set[int] = set()
-    while todo:
-        kernel = todo.pop(0)
-        if id(kernel) not in seen:
-            seen.add(id(kernel))
-            yield kernel.doc
-            yield from (remark.text for remark in kernel.remarks)
-            yield from (mistake.text for mistake in (*kernel.mistakes, *kernel.conventions))
-            todo += [found for found in (*kernel.gradients.values(), kernel.plain, kernel.inner) if found]
+    for kernel in (added(2), added(3), *every_kernel()):
+        yield kernel.doc
+        yield from (remark.text for remark in kernel.remarks)
+        yield from (mistake.text for mistake in (*kernel.mistakes, *kernel.conventions))
 
 
 def catalogue() -> Catalog:

@@ -412,6 +412,19 @@ def test_no_sheet_holds_an_answer_and_all_say_what_is_asked(here: Run, tmp_path:
     assert all(f"{value:.8g}" in full for value in np.ravel(key.trace["dW1"]))
 
 
+def test_a_chinese_sheet_names_its_network(here: Run, tmp_path: Path) -> None:
+    here("exercise", "new", "--net", "2-2-1", "-o", "w", "-q", env={"BACKPROP_LANG": "zh"})
+    text = (tmp_path / "w" / "sheets" / "sheet.toml").read_text(encoding="utf-8")
+    assert "网络: 2-2-1；sigmoid" in text and "种子" not in text
+
+
+def test_a_key_is_read_once_and_may_come_through_a_pipe(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("z1[1] = 0.3775\n")
+    key = b'net = "mazur"\n[sheet]\nask = ["z1"]\ndigits = 4\n'
+    found = json.loads(here("grade", "a.txt", "--key", "-", "--json", stdin=key).stdout)
+    assert [item["status"] for item in found["items"]] == ["correct", "blank"]
+
+
 def test_numbers_of_a_sheet_tell_mistakes_apart(here: Run, tmp_path: Path) -> None:
     here("exercise", "new", "--net", "2-3-2", "-o", "w", "-q")
     tried = here("exercise", "test", "w/keys/sheet.toml", "--json")

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 import backprop_cli as bp
-from backprop_cli.kernel import Kernel, Mistake
-from backprop_cli.layers import KERNELS
+from backprop_cli.grading.catalogue import every_kernel
+from backprop_cli.kernel import Mistake
 from backprop_cli.layers.gates import filtered_gates_dq
 from backprop_cli.layers.recurrent import every_dU, every_dv
 from backprop_cli.mistakes import Slips, mistakes_at
-from backprop_cli.optimizers import OPTIMIZERS
 from backprop_cli.trace import Trace
 
 X = [[0.3, -0.7], [0.9, 0.2]]
@@ -53,15 +52,10 @@ EXPRESSIONS = {"f = p / q + sqrt(p) * log(q)": "p=2,q=3", "f = p**3 + sin(p) * e
 
 def declared() -> dict[str, Mistake]:
     """Every mistake and convention of every kernel, by its kernel's name, its code, and its rule."""
-    todo: list[Kernel] = [*KERNELS.values(), *(rule for each in OPTIMIZERS.values() for rule in each.rules)]
-    todo += [every_dU(3), every_dv(3), filtered_gates_dq]
     found: dict[str, Mistake] = {}
-    for kernel in todo:
+    for kernel in (*every_kernel(), every_dU(3), every_dv(3), filtered_gates_dq):
         mistakes = (*kernel.mistakes, *kernel.conventions)
         found |= {f"{kernel.name} {mistake.code} {mistake.rule}": mistake for mistake in mistakes}
-        todo += [
-            other for other in (*kernel.gradients.values(), kernel.plain, kernel.inner) if other and other not in todo
-        ]
     return found
 
 
@@ -89,6 +83,12 @@ def apart() -> set[int]:
 @pytest.mark.parametrize("name", declared())
 def test_a_mistake_makes_another_number(apart: set[int], name: str) -> None:
     assert id(declared()[name].rule) in apart
+
+
+def test_of_a_large_image_only_the_number_asked_about_is_computed() -> None:
+    run = bp.step("small-cnn", seed=1)
+    codes = {slip.code for slip, _ in mistakes_at(run.trace, "z1", (0, 0, 3, 3))}
+    assert "no_bias" in codes and "kernel_flipped" in codes
 
 
 def test_the_mistake_of_a_number_is_computed_from_what_stands_around() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from typing import Any
 
@@ -46,9 +45,9 @@ def _pair(path: str, tensors: dict[str, Any], x_name: str, y_name: str) -> tuple
 
 def read_table(path: str) -> Dataset:
     """Rows of a .csv or .tsv file, a header first; the last column is the target: a number, or the name of a class."""
-    lines = files.read_text(path).splitlines()
-    sign = next((sign for sign in "\t;," if lines and sign in lines[0]), ",")
-    rows = [(number, row) for number, row in enumerate(csv.reader(lines, delimiter=sign), 1) if any(row)]
+    text = files.read_text(path)
+    sign = next((sign for sign in "\t;," if sign in text.partition("\n")[0]), ",")
+    rows = [(number, row) for number, row in files.parse_csv(text, path, sign) if any(row)]
     header = rows.pop(0)[1] if rows and not any(map(arrays.is_number, rows[0][1])) else []
     if not rows:
         raise InputError("{path}: holds no rows of data", path=path)

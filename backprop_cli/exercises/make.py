@@ -5,7 +5,6 @@ DIR/sheets has what students fill in, DIR/print what they may have on paper, DIR
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,12 +30,8 @@ NAMES = ("name", "student", "姓名", "学生")
 
 def sheet_table(source: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The problem file's table of a sheet: what the source says, and the options. Raises UsageError or InputError."""
-    table = read_source(source or DEFAULT_NET)
-    table.pop("sheet", None)
-    tiny = options.get("tiny")
-    if tiny:
-        table = read_source(source or DEFAULT_NET, tiny=True)
-    return {**table, **{name: value for name, value in options.items() if name != "tiny"}}
+    table = {**read_source(source or DEFAULT_NET, bool(options.get("tiny"))), **options}
+    return {name: value for name, value in table.items() if name not in ("sheet", "tiny")}
 
 
 def split_addresses(text: str) -> list[str]:
@@ -46,11 +41,7 @@ def split_addresses(text: str) -> list[str]:
 
 def read_roster(path: str) -> list[str]:
     """The names of a class: a column called name or student, or the first column. Raises InputError."""
-    text = files.read_text(path)
-    try:
-        rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise InputError("{path}: not valid CSV: {why}", path=path, why=error) from None
+    rows = [row for _, row in files.parse_csv(files.read_text(path), path) if any(cell.strip() for cell in row)]
     if not rows:
         raise InputError("{path}: there are no names in it", path=path)
     head = [cell.strip().lower() for cell in rows[0]]

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_cli.glyphs import visible
-from backprop_cli.grading.key import Key, spoken
+from backprop_cli.grading.key import Key
 from backprop_cli.language import tr
 from backprop_cli.notation import number
+from backprop_cli.refs import spoken
 from backprop_cli.render.report import conventions
 
 ANSWER_DIGITS = 8
@@ -53,7 +54,7 @@ class Sheet:
     @property
     def facts(self) -> Iterator[tuple[str, str]]:
         """The network, the conventions, and how exact the answers are to be."""
-        yield tr("Network"), self.key.problem.title.rpartition(tr("; seed {seed}", seed=self.key.problem.seed))[0]
+        yield tr("Network"), self.key.problem.summary
         yield tr("Loss"), tr(self.key.problem.network.loss.doc)
         yield tr("Conventions"), conventions()
         yield (

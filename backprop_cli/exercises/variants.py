@@ -57,12 +57,14 @@ class Variants:
             )
         others = [collisions_of(self._drawn(seed)) for seed in range(1, SAMPLED + 1)] if not as_is else []
         self.inseparable = set(collisions_of(first)).intersection(*others)
+        self.relaxed: set[Collision] = set()
 
     @property
     def alike(self) -> set[Collision]:
         """The mistakes that are the same number on every sheet; one that changes nothing here is none."""
-        idle = {(found.ref, code) for found in self.inseparable if "" in found.codes for code in found.codes}
-        return {found for found in self.inseparable if not any((found.ref, code) in idle for code in found.codes)}
+        every = self.inseparable | self.relaxed
+        idle = {(found.ref, code) for found in every if "" in found.codes for code in found.codes}
+        return {found for found in every if not any((found.ref, code) in idle for code in found.codes)}
 
     def draw(self, student: str, seed: int) -> Key:
         """The numbers of one student. Raises UsageError if none are found that will do."""
@@ -77,13 +79,13 @@ class Variants:
             found = set(collisions_of(key)) - self.inseparable
             if best is None or len(found) < len(alike):
                 best, alike = key, found
-            if not alike or (best is not None and len(self.inseparable) > MANY):
+            if not alike or len(self.inseparable) > MANY:
                 break
         if best is None:
             raise UsageError(
                 "no numbers were found in {tries} draws that leave all units alive; see --any-units", tries=MOST_DRAWS
             )
-        self.inseparable |= alike
+        self.relaxed |= alike
         return self._named(best, student)
 
     def _drawn(self, seed: int) -> Key:

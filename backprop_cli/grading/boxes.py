@@ -57,17 +57,22 @@ class Boxes:
         """What is typed, and none of the others."""
         return np.asarray(self.typed & ~(self.right | self.carried | self.short))
 
-    def near(self, wanted: Any) -> Any:
-        """Where the number typed is this one, as far as its digits go."""
-        return abs(self.value - wanted) <= self.room
+    @property
+    def all_right(self) -> bool:
+        """Whether nothing that is typed needs looking into."""
+        return bool((self.right | ~self.typed).all())
+
+    def near(self, wanted: Any, slack: Any = 0.0) -> Any:
+        """Where the number typed is this one, as far as its digits go; `slack` is what may come on top of that."""
+        return abs(self.value - wanted) <= self.room + slack
 
     def enough(self, wanted: Any) -> Any:
         """Where its digits are as many as are asked for, or the number is as exact all the same."""
         return (self.half <= self.asked) | (abs(self.value - wanted) <= self.asked)
 
-    def settle(self, found: Any, wanted: Any, where: Any = True) -> None:
+    def settle(self, found: Any, wanted: Any) -> None:
         """Count what is near to a number as right or as carried; what has too few digits for that, as short."""
-        near = self.near(wanted) & ~(self.right | self.carried) & where
+        near = self.near(wanted) & ~(self.right | self.carried)
         if near.any():
             enough = self.enough(wanted)
             found |= near & enough

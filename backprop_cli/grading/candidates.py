@@ -118,7 +118,7 @@ def named(case: Case, left: Any) -> Iterator[Candidate]:
     own, exact, _ = case.hands
     for source in (case.ref, *_hidden(case)):
         yield from _made(case, source, own, exact, left, 0)
-        if any(ref.endswith("_new") for slip in case.key.slips.at(source) for ref in slip.operands.values()):
+        if any(slip.code == "updated_first" for slip in case.key.slips.at(source)):
             yield from _made(case, source, _ahead(case), exact, left, 0)
     yield from _accidents(case, left)
 

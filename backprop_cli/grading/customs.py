@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backprop_cli.grading.key import Key
+from backprop_cli.grading.submission import Given
 from backprop_cli.language import tr
 
 SQUARES = ("mse", "sse", "half_sse")
 """The losses that have a ½ in some books and not in others."""
-Given = Mapping[str, tuple[Any, Any]]
 
 
 def readings(key: Key, given: Given, wrong: Mapping[str, set[str]]) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:

@@ -21,8 +21,9 @@ from backprop_cli.grading.candidates import (
     named_on_right_numbers,
     orders,
 )
-from backprop_cli.grading.key import Place, half_unit, spoken
+from backprop_cli.grading.key import Place, half_unit
 from backprop_cli.language import later, tr
+from backprop_cli.refs import spoken
 
 CERTAIN = 0.9
 """A mistake is named if chance would have made the same numbers less than once in ten times."""

@@ -14,6 +14,9 @@ import numpy as np
 
 from backprop_cli.trace import Step, Trace, kernel_for
 
+MOST = 500
+"""So many numbers are nudged one by one; with more, a rounding hardly shows."""
+
 
 class Hand(dict[str, Any]):
     """The values in which a hand differs from the key, by their names; what is not there is the key's."""
@@ -82,10 +85,6 @@ class Hand(dict[str, Any]):
             for nudged in _nudged(values[name], halves.get(ref)):
                 total += abs(kernel.run({**values, name: nudged}) - middle)
         return total
-
-
-MOST = 500
-"""So many numbers are nudged one by one; with more, a rounding hardly shows."""
 
 
 def _nudged(value: Any, half: Any) -> Iterator[Any]:

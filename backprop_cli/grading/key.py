@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from backprop_cli import files
 from backprop_cli.addresses import read_address
 from backprop_cli.errors import InputError, UsageError, unknown
 from backprop_cli.grading.slopes import with_slopes
 from backprop_cli.mistakes import Slips
 from backprop_cli.notation import Notation
 from backprop_cli.problem import Problem, load
-from backprop_cli.problem_file import is_file
+from backprop_cli.problem_file import is_file, read_source
+from backprop_cli.refs import spoken
 from backprop_cli.trace import Step, Trace
 
 Place = tuple[int, ...]
@@ -125,11 +125,6 @@ class Key:
         return int(np.shape(self.trace["y"])[-1]) if "y" in self.trace and np.ndim(self.trace["y"]) > 1 else 1
 
 
-def spoken(ref: str) -> str:
-    """A value as people call it: delta1 for dz1."""
-    return re.sub(r"^dz(?=\d+($|@|_))", "delta", ref)
-
-
 def half_unit(value: Any, digits: int) -> Any:
     """Half a unit of the last of so many significant digits; of 0, next to nothing."""
     power = np.floor(np.log10(abs(value) + TINY)) - digits + 1
@@ -153,8 +148,12 @@ def asked_of(trace: Trace, parts: Iterable[str]) -> list[str]:
 
 def read_key(source: str) -> Key:
     """A key: a file with a table [sheet], or any problem. Raises UsageError or InputError."""
-    problem = load(source)
-    sheet = files.read_table(source).get("sheet", {}) if is_file(source) else {}
+    table = read_source(source)
+    sheet = table.pop("sheet", {})
+    try:
+        problem = load(table)
+    except UsageError as error:
+        raise type(error)(f"{source}: {error}") if is_file(source) else error from None
     for name in sheet:
         if name not in ASKED:
             raise unknown("key", name, ASKED)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from backprop_cli.grading.boxes import Boxes
 from backprop_cli.grading.customs import readings
 from backprop_cli.grading.key import Key
 from backprop_cli.grading.marks import Marks
-from backprop_cli.grading.submission import Submission
+from backprop_cli.grading.submission import Given, Submission
 from backprop_cli.grading.walk import Walk
-
-Given = Mapping[str, tuple[Any, Any]]
-"""What is typed for each value, and half a unit of the last digit of each number."""
 
 
 def mark(key: Key, submission: Submission) -> Marks:
     """The marks of a sheet. What is only a different convention counts as such, if the sheet is better for it."""
-    shapes = {ref: np.shape(key.trace[ref]) for ref in key.trace.values if ref in submission.cells}
-    given: Given = {ref: submission.arrays(ref, shape) for ref, shape in shapes.items()}
+    given = submission.given(key)
     with np.errstate(all="ignore"):
         marks = _marked(key, given)
         if marks.causes:
@@ -41,7 +34,7 @@ def mark(key: Key, submission: Submission) -> Marks:
 def _marked(key: Key, given: Given) -> Marks:
     """The marks of one reading of a sheet. Where all is as in the key, there is nothing to follow."""
     marks = Marks(key, _by_key(key, given))
-    if not all((boxes.right | ~boxes.typed).all() for boxes in marks.boxes.values()):
+    if not all(boxes.all_right for boxes in marks.boxes.values()):
         Walk(marks).run()
     return marks
 
@@ -53,9 +46,8 @@ def _rights(key: Key, given: Given) -> int:
 
 def by_key(key: Key, submission: Submission) -> dict[str, Boxes]:
     """The boxes of a sheet, as they are by the key alone."""
-    shapes = {ref: np.shape(key.trace[ref]) for ref in key.trace.values if ref in submission.cells}
     with np.errstate(all="ignore"):
-        return _by_key(key, {ref: submission.arrays(ref, shape) for ref, shape in shapes.items()})
+        return _by_key(key, submission.given(key))
 
 
 def _by_key(key: Key, given: Given) -> dict[str, Boxes]:

@@ -6,7 +6,6 @@ that is no answer is passed over.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator
@@ -73,15 +72,11 @@ def _of_csv(text: str, path: str) -> Iterator[Pair]:
     """Rows of an address and a number. Other columns are passed over; the commas of an address need no quotes."""
     first = re.sub(r'"[^"]*"|\[[^\]]*\]', "", text.partition("\n")[0])
     separator = max(",;\t", key=first.count)
-    try:
-        rows = csv.reader(text.splitlines(), delimiter=separator)
-        for row in rows:
-            while len(row) > 1 and row[0].count("[") > row[0].count("]"):
-                row[:2] = [f"{row[0]}{separator}{row[1]}"]
-            if len(row) > 1 and row[0].strip() and row[0].strip().lower() not in HEADINGS:
-                yield row[0].strip(), row[1], rows.line_num
-    except csv.Error as error:
-        raise InputError("{path}: not valid CSV: {why}", path=path, why=error) from None
+    for line, row in files.parse_csv(text, path, separator):
+        while len(row) > 1 and row[0].count("[") > row[0].count("]"):
+            row[:2] = [f"{row[0]}{separator}{row[1]}"]
+        if len(row) > 1 and row[0].strip() and row[0].strip().lower() not in HEADINGS:
+            yield row[0].strip(), row[1], line
 
 
 def _of_lines(lines: list[str], path: str) -> Iterator[Pair]:

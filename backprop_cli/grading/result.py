@@ -11,12 +11,13 @@ from typing import Any, Literal, NamedTuple
 from backprop_cli import __version__
 from backprop_cli.errors import BackpropError
 from backprop_cli.grading.diagnosis import Cause
-from backprop_cli.grading.key import Key, Place, spoken
+from backprop_cli.grading.key import Key, Place
 from backprop_cli.grading.marking import mark
 from backprop_cli.grading.marks import Marks, boxes_of
 from backprop_cli.grading.submission import Submission
 from backprop_cli.language import later, plural, tr
 from backprop_cli.notation import number
+from backprop_cli.refs import spoken
 from backprop_cli.render.blocks import Block, Fact, Heading, Note, Outcome, labelled
 
 Reveal = Literal["none", "verdict", "diagnosis", "value"]

@@ -5,7 +5,7 @@ A box that holds no number harms no other box. Names that mean nothing to the ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +18,8 @@ from backprop_cli.grading.key import Key, Place
 from backprop_cli.grading.reading import Nested, pairs
 from backprop_cli.language import tr
 
+Given = Mapping[str, tuple[Any, Any]]
+"""What is typed for each value, and half a unit of the last digit of each number."""
 ABOUT = frozenset(("sheet", "student", "name", "date", "digits"))
 """What a sheet says of itself."""
 
@@ -35,7 +37,11 @@ class Submission:
     passed_over: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
 
-    def arrays(self, ref: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    def given(self, key: Key) -> Given:
+        """The numbers typed for each value, in the order of the step."""
+        return {ref: self._arrays(ref, np.shape(key.trace[ref])) for ref in key.trace.values if ref in self.cells}
+
+    def _arrays(self, ref: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
         """The numbers typed for a value, NaN where there is none, and half a unit of the last digit of each."""
         value, half = np.full(shape, np.nan), np.zeros(shape)
         for place, cell in self.cells[ref].items():

@@ -56,7 +56,7 @@ class Walk:
         """Settle the boxes of one value. What follows from numbers that say nothing is worth nothing."""
         ref, boxes = step.ref, self.marks.boxes[step.ref]
         self.marks.expected[ref] = np.asarray(self.own[ref], float)
-        if (boxes.right | ~boxes.typed).all():
+        if boxes.all_right:
             self._right_after_all(ref, boxes)
             return
         if ref in self.clean:
@@ -82,9 +82,7 @@ class Walk:
         """What somebody may get who wrote rounded numbers into the boxes before, and went on with better ones."""
         slack = self._slack(step)
         for hand, found in ((self.clean, boxes.right), (self.own, boxes.carried)):
-            wanted = np.asarray(hand[step.ref], float)
-            near = abs(boxes.value - wanted) <= boxes.room + np.minimum(slack, MODEST * abs(wanted))
-            found |= boxes.wrong & near
+            found |= boxes.wrong & _within(boxes, hand[step.ref], slack)
 
     def _rounded_early(self, step: Step, boxes: Boxes, left: Any) -> None:
         """What comes of rounding the numbers of this very step to fewer digits than are asked for: no mistake."""
@@ -101,11 +99,10 @@ class Walk:
         """What no mistake explains may be as far off as such rounding can make it."""
         for digits in range(self.key.digits - 1, 1, -1):
             for hand, found in ((self.clean, boxes.right), (self.own, boxes.carried)):
-                wanted = np.asarray(hand[step.ref], float)
                 sources = (ref for ref in step.operands.values() if ref in self.key.steps)
                 slack = hand.slack(step, {ref: half_unit(np.asarray(hand[ref], float), digits) for ref in sources})
-                near = abs(boxes.value - wanted) <= boxes.room + np.minimum(slack, MODEST * abs(wanted))
-                self._forgive(step.ref, found, boxes.wrong & left & near, digits)
+                near = boxes.wrong & left & _within(boxes, hand[step.ref], slack)
+                self._forgive(step.ref, found, near, digits)
 
     def _forgive(self, ref: str, found: Any, where: Any, digits: int) -> None:
         """Count as right, or as carried, what is explained by rounding to so few digits; and say so."""
@@ -206,6 +203,11 @@ class Walk:
                 slack = self._slack(step) if step else None
                 self.halves[ref] = np.where(boxes.typed, boxes.half, slack) if boxes else slack
         return self.halves[ref]
+
+
+def _within(boxes: Boxes, wanted: Any, slack: Any) -> Any:
+    """Where the numbers typed are as near to others as rounding explains, as long as that is not much."""
+    return boxes.near(wanted, np.minimum(slack, MODEST * abs(np.asarray(wanted, float))))
 
 
 def _rounded(value: Any, digits: int) -> Any:
