@@ -438,6 +438,7 @@ def test_what_no_numbers_can_tell_apart_is_said_once(here: Run, tmp_path: Path) 
     made = here("exercise", "new", "--net", "3-3-2", "-o", "w").stdout.decode()
     assert " ".join(made.split()).count("delta2: factor_2 = mean_over_outputs") == 1
     assert "the same number (3)" in " ".join(made.split())
+    assert "decimal_slip" not in here("exercise", "new", "--net", "2-2-1", "-o", "u").stdout.decode()
     assert "the same number" not in here("exercise", "new", "--net", "3-4-2", "-o", "v").stdout.decode()
 
 
@@ -479,6 +480,7 @@ def test_a_sheet_says_the_formulas_that_nobody_knows_by_heart(here: Run, tmp_pat
         (["exercise", "new", "-o", "w", "--format", "docx"], "not a form"),
         (["exercise", "new", "-o", "w", "--ask", "zzz"], "unknown value"),
         (["exercise", "new", "-o", "w", "--ask", "x"], "cannot be asked for"),
+        (["exercise", "new", "-o", "w", "--x", "1,2,3"], "add --as-is"),
         (["grade", "a.txt", "--key", "sheet.toml"], "a table"),
         (["exercise", "new", "mnist-mlp", "-o", "w"], "are the most"),
         (["exercise", "new", "-o", "w", "--roster", "none.csv"], "cannot be read"),

@@ -91,6 +91,8 @@ def _new(problem: str | None, output: Any, options: dict[str, Any]) -> int:
     if not options["output"]:
         raise click.UsageError(tr("say where the sheets go: -o DIR"))
     network = {name: options[name] for name in NETWORK_KEYS if options.get(name) is not None}
+    if not options["as_is"] and network.keys() & {"x", "y", "params"}:
+        raise click.UsageError(tr("a sheet draws its numbers itself; to keep x, y or params, add --as-is"))
     seed = network.pop("seed", 1)
     table = bp.sheet_table(problem or network.pop("net", None), network)
     sheet = {"digits": options["digits"], "ask": bp.split_addresses(options["ask"])}

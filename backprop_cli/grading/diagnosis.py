@@ -136,11 +136,11 @@ def collisions(case: Case) -> Iterator[Collision]:
     """What no number of this value tells apart, by the digits that are asked for. All boxes must be marked wrong."""
     right = case.right[0]
     made = [Candidate("", "", right, right, 0), *named(case, case.wrong)]
-    apart = 2 * half_unit(right, case.key.digits) + 1e-12
+    halves = [half_unit(each.value, case.key.digits) for each in made]
     for at, one in enumerate(made):
-        for other in made[at + 1 :]:
+        for other, half in zip(made[at + 1 :], halves[at + 1 :], strict=True):
             unlike = one.code != other.code and not other.right and one.code not in SAME.get(other.code, set())
-            if unlike and (abs(one.value - other.value) <= apart)[case.wrong].all():
+            if unlike and (abs(one.value - other.value) <= halves[at] + half)[case.wrong].all():
                 first, second = sorted((one.code, other.code))
                 yield Collision(spoken(case.ref), (first, second))
 

@@ -120,12 +120,10 @@ class Result:
 
     def blocks(self, reveal: Reveal = "diagnosis") -> Iterator[Block]:
         """The same as a report: how it ended, and then every box that is not simply right."""
-        yield Heading(labelled(tr("Sheet"), self.name))
-        if self.fault:
-            yield Outcome(False, self.fault)
-            return
         said = tr("{score} of {most} points", score=f"{self.score:g}", most=f"{self.most:g}")
-        yield Outcome(self.status == "pass", said)
+        yield Outcome(self.status == "pass", labelled(self.name, self.fault or said))
+        if self.fault:
+            return
         if reveal == "none":
             return
         for status in WORDS:
